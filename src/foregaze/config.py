@@ -1,0 +1,106 @@
+"""Configurations: whatever comes from outside enters through a `Config`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from foregaze.errors import ConfigError
+
+
+class Config(BaseModel):
+    """Base of all configurations: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+
+def read_config(
+    kind: type[AnyConfig], path: str | Path, overrides: Sequence[str] = ()
+) -> AnyConfig:
+    """A YAML file as a validated configuration.
+
+    Args:
+        kind: The configuration's class.
+        path: The YAML file.
+        overrides: `key=value` pairs that replace entries of the file; keys are dotted paths
+            (`stages.0.epochs=3`), values are YAML.
+
+    Raises:
+        ConfigError: If the file cannot be read, is not YAML, or does not validate.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected keys and values, found {type(content).__name__}")
+    for override in overrides:
+        _replace(content, override)
+    return make_config(kind, content, str(path))
+
+
+def make_config(kind: type[AnyConfig], content: dict[str, Any], source: str) -> AnyConfig:
+    """Plain keys and values as a validated configuration.
+
+    Raises:
+        ConfigError: One line that names the first wrong key, and the known ones.
+    """
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {_first_problem(kind, error)}") from error
+
+
+def _first_problem(kind: type[Config], error: ValidationError) -> str:
+    problems = error.errors()
+    unknown = [p for p in problems if p["type"] == "extra_forbidden"]
+    problem = (unknown or problems)[0]
+    where = ".".join(str(part) for part in problem["loc"]) or "top level"
+    if unknown:
+        known = _known_keys(kind, problem["loc"][:-1])
+        return f"unknown key {where!r}; known here: {', '.join(known)}"
+    if problem["type"] == "missing":
+        return f"key {where!r} is missing"
+    return f"{where}: {problem['msg']} (given: {problem['input']!r})"
+
+
+def _known_keys(kind: type[Config], parents: tuple[int | str, ...]) -> list[str]:
+    """Keys of the configuration that sits at `parents` inside `kind`."""
+    for part in parents:
+        if isinstance(part, int):
+            continue
+        field = kind.model_fields[part]
+        nested = [t for t in _inner_types(field.annotation) if issubclass(t, Config)]
+        if nested:
+            kind = nested[0]
+    return sorted(kind.model_fields)
+
+
+def _inner_types(annotation: Any) -> list[type]:
+    if isinstance(annotation, type):
+        return [annotation]
+    return [t for part in getattr(annotation, "__args__", ()) for t in _inner_types(part)]
+
+
+def _replace(content: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override!r}: expected key=value")
+    *parents, last = key.split(".")
+    target: Any = content
+    try:
+        for part in parents:
+            target = target[int(part)] if isinstance(target, list) else target.setdefault(part, {})
+        if isinstance(target, list):
+            target[int(last)] = yaml.safe_load(value)
+        else:
+            target[last] = yaml.safe_load(value)
+    except (ValueError, IndexError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise ConfigError(f"--set {override!r}: there is no such place in the recipe") from error

@@ -1,0 +1,54 @@
+"""Deterministic folds by image, for cross-validation."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Int
+
+from foregaze.errors import DataError
+from foregaze.types import EyeTrackingDataset
+
+
+def assign_folds(dataset: EyeTrackingDataset, folds: int, seed: int = 0) -> Int[np.ndarray, " I"]:
+    """Fold of each stimulus, from 0; copies of one picture share theirs.
+
+    Pictures are put in the order of a hash of their name and the seed, and dealt out in turn: the
+    folds depend on the names alone, not on the order of files or a generator's version. `I` is the
+    number of stimuli.
+
+    Raises:
+        DataError: If there are fewer pictures than folds.
+    """
+    picture_of = _pictures(dataset)
+    pictures = sorted(set(picture_of), key=lambda name: _digest(name, seed))
+    if folds < 2 or len(pictures) < folds:
+        raise DataError(f"{dataset.name}: {len(pictures)} pictures cannot make {folds} folds")
+    fold_of = {name: position % folds for position, name in enumerate(pictures)}
+    return np.array([fold_of[name] for name in picture_of])
+
+
+def split_validation(
+    dataset: EyeTrackingDataset, indices: Sequence[int], images: int, seed: int = 0
+) -> tuple[list[int], list[int]]:
+    """`indices` parted into fitting and validation: the `images` first in the order of a hash.
+
+    Copies of one picture stay together, so the validation part may exceed `images` by one.
+    """
+    picture_of = _pictures(dataset)
+    in_order = sorted(indices, key=lambda i: _digest(f"validation {picture_of[i]}", seed))
+    held = {picture_of[i] for i in in_order[:images]}
+    return (
+        [i for i in indices if picture_of[i] not in held],
+        [i for i in indices if picture_of[i] in held],
+    )
+
+
+def _pictures(dataset: EyeTrackingDataset) -> list[str]:
+    """Name of the picture that each stimulus shows: the first of its copies."""
+    first_copy = {name: group[0] for group in dataset.same_picture for name in group}
+    return [first_copy.get(name, name) for name in dataset.stimuli.names]
+
+
+def _digest(name: str, seed: int) -> str:
+    return hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()

@@ -1,0 +1,166 @@
+"""OSIE: 700 photographs of 800x600 pixels, 15 observers, three seconds of free viewing.
+
+Xu, Jiang, Wang, Kankanhalli & Zhao (2014), "Predicting human gaze beyond pixels", Journal of
+Vision 14(1):28. MIT licence. Layout: `stimuli/NNNN.jpg`, `eye/fixations.mat`, `mouse_amt/NNNN.mat`
+and `mouse_lab/NNNN.mat`. MATLAB pixel centers lie at integers from 1, so 0.5 is subtracted.
+"""
+
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import scipy.io
+from jaxtyping import Float
+
+from foregaze.errors import DataError, UnknownNameError
+from foregaze.images import image_size, read_image
+from foregaze.types import EyeTrackingDataset, Fixations, Stimuli, drop_outside
+
+Recording = Literal["eye", "mouse_amt", "mouse_lab"]
+
+OBSERVERS = 15
+PX_PER_DVA = 24.0
+SAME_PICTURE = (("1279.jpg", "1374.jpg"),)
+MATLAB_OFFSET_PX = 0.5
+MOUSE_STEP = 10
+"""Every tenth sample of a mouse trace counts as a pseudo-fixation: the samples are autocorrelated."""
+MOUSE_SKIPPED = 10
+"""First samples of each worker's trace that are left out: the mouse starts where it happens to be."""
+WHERE_FROM = "OSIE's folder holds stimuli/, eye/fixations.mat, mouse_amt/ and mouse_lab/"
+
+
+def load_osie(root: str | Path, recording: Recording = "eye") -> EyeTrackingDataset:
+    """OSIE's stimuli with its eye fixations or its mouse traces.
+
+    Args:
+        root: The folder as its authors publish it; images may be fewer than 700.
+        recording: "eye" for fixations; "mouse_amt" (crowd workers) or "mouse_lab" for every tenth
+            sample of the mouse-contingent traces as pseudo-fixations, without durations.
+
+    Raises:
+        DataError: If a file is missing, damaged, or does not hold what OSIE publishes.
+    """
+    root = Path(root)
+    if recording not in get_args(Recording):
+        raise UnknownNameError("OSIE recording", recording, get_args(Recording))
+    paths = _stimulus_paths(root)
+    sizes = tuple(image_size(path) for path in paths)
+    tables = (
+        _eye_tables(root / "eye" / "fixations.mat", paths)
+        if recording == "eye"
+        else [_mouse_table(root / recording / f"{path.stem}.mat") for path in paths]
+    )
+    fixations, dropped = drop_outside(_join(tables), sizes)
+    return EyeTrackingDataset(
+        name="osie" if recording == "eye" else f"osie-{recording}",
+        stimuli=Stimuli(tuple(paths), sizes, read_image),
+        fixations=fixations,
+        starts_at_center=recording == "eye",
+        px_per_dva=PX_PER_DVA,
+        dropped_fixations=dropped,
+        same_picture=SAME_PICTURE,
+    )
+
+
+def _stimulus_paths(root: Path) -> list[Path]:
+    folder = root / "stimuli"
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; {WHERE_FROM}")
+    paths = sorted(folder.glob("*.jpg"))
+    if not paths:
+        raise DataError(f"{folder}: no .jpg files; {WHERE_FROM}")
+    return paths
+
+
+# Columns of the tables below: observer, order, x, y, duration_ms.
+Table = Float[np.ndarray, "N 5"]
+
+
+def _eye_tables(path: Path, stimuli: list[Path]) -> list[Table]:
+    cells = _read_mat(path, "fixations")
+    by_name: dict[str, Any] = {}
+    for cell in np.ravel(cells):
+        with _layout_of(path, "cell 'fixations'"):
+            by_name[str(cell["img"])] = np.ravel(cell["subjects"])
+    missing = [stimulus.name for stimulus in stimuli if stimulus.name not in by_name]
+    if missing:
+        raise DataError(f"{path}: no fixations for {len(missing)} stimuli, {missing[0]} first")
+    return [_eye_table(path, s.name, by_name[s.name]) for s in stimuli]
+
+
+def _eye_table(path: Path, name: str, observers: Any) -> Table:
+    if len(observers) != OBSERVERS:
+        raise DataError(f"{path}: {name} has {len(observers)} observers, expected {OBSERVERS}")
+    scanpaths = []
+    for observer, scanpath in enumerate(observers):
+        with _layout_of(path, f"{name}, observer {observer + 1}"):
+            x, y, duration_ms = (
+                np.ravel(scanpath[key]).astype(np.float64)
+                for key in ("fix_x", "fix_y", "fix_duration")
+            )
+            order = np.arange(len(x))
+            x, y = x - MATLAB_OFFSET_PX, y - MATLAB_OFFSET_PX
+            scanpaths.append(
+                np.column_stack([np.full(len(x), observer), order, x, y, duration_ms])
+            )
+    return np.concatenate(scanpaths).astype(np.float64)
+
+
+def _mouse_table(path: Path) -> Table:
+    trace = _read_mat(path, "fixations")
+    with _layout_of(path, "struct 'fixations'"):
+        worker = np.ravel(trace["subj"]).astype(np.int64)
+        order = np.ravel(trace["order"]).astype(np.int64)
+        row, column = np.reshape(trace["coord"], (-1, 2)).astype(np.float64).T
+        kept = (order > MOUSE_SKIPPED) & (order % MOUSE_STEP == 1)
+        table = np.column_stack(
+            [
+                worker,
+                (order - MOUSE_SKIPPED - 1) // MOUSE_STEP,
+                column - MATLAB_OFFSET_PX,
+                row - MATLAB_OFFSET_PX,
+                np.full(len(order), np.nan),
+            ]
+        )
+    return table[kept]
+
+
+class _layout_of:  # noqa: N801, a context manager reads as a phrase
+    """Turns whatever a table with letters or missing fields raises into one clear line."""
+
+    def __init__(self, path: Path, place: str) -> None:
+        self.path, self.place = path, place
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, ValueError | TypeError | IndexError | KeyError):
+            raise DataError(
+                f"{self.path}: {self.place} is not as OSIE publishes it ({error})"
+            ) from error
+
+
+def _read_mat(path: Path, variable: str) -> Any:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; {WHERE_FROM}")
+    try:
+        content = scipy.io.loadmat(path, simplify_cells=True)
+    except Exception as error:  # scipy raises many kinds on damaged files
+        raise DataError(f"{path}: is not a readable MATLAB file ({error})") from error
+    if variable not in content:
+        raise DataError(f"{path}: holds no variable {variable!r}")
+    return content[variable]
+
+
+def _join(tables: list[Table]) -> Fixations:
+    image = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+    observer, order, x, y, duration_ms = np.concatenate(tables).T
+    return Fixations(
+        image=image,
+        observer=observer.astype(np.int64),
+        order=order.astype(np.int64),
+        x=x,
+        y=y,
+        duration_ms=duration_ms,
+    )

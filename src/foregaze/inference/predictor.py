@@ -1,0 +1,106 @@
+"""A loaded model that predicts from images."""
+
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from PIL.Image import Image
+from torch import Tensor
+
+from foregaze.errors import ShapeError
+from foregaze.images import read_image
+from foregaze.inference.prediction import Prediction
+from foregaze.inference.preprocess import to_working_size
+from foregaze.models.trunk_mixture import TrunkMixture, grid_size, working_size
+from foregaze.ops.logdensity import normalize, pool, resample
+from foregaze.types import Size
+
+_MASS_TOLERANCE = 1e-3
+
+
+class Engine(Protocol):
+    """Runs a model's `forward`: pixels at working size and center bias to log density."""
+
+    def __call__(
+        self, pixels: Float[Tensor, "1 3 H W"], centerbias: Float[Tensor, "1 h w"]
+    ) -> Float[Tensor, "1 h w"]: ...
+
+
+class Predictor:
+    """A model with its weights, ready for images of any size.
+
+    Args:
+        name: What it was loaded as.
+        model: The network.
+        engine: What runs its `forward`.
+        device: Where the engine wants its inputs.
+    """
+
+    def __init__(
+        self, name: str, model: TrunkMixture, engine: Engine, device: torch.device
+    ) -> None:
+        self.name = name
+        self.model = model
+        self.engine = engine
+        self.device = device
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        image: str | Path | Image | np.ndarray,
+        *,
+        centerbias: Float[np.ndarray, "H W"] | Literal["uniform"] | None = None,
+    ) -> Prediction:
+        """Fixation density of one image; one pass of the backbone.
+
+        The image is brought to the model's working size (see `working_size`), the density back to
+        the image's own size by bilinear interpolation of its logarithm.
+
+        Args:
+            image: Path, PIL image, or uint8 array (H, W, 3) or (H, W).
+            centerbias: Log density in nats at the image's size, whose `exp` sums to one;
+                "uniform" for none; by default the one that the model was trained with.
+
+        Raises:
+            ImageError: If `image` is no usable image.
+            ShapeError: If `centerbias` has another size or does not sum to one.
+        """
+        array = read_image(image)
+        size: Size = (array.shape[0], array.shape[1])
+        input_size = working_size(self.model.config, size)
+        pixels = to_working_size(array, input_size)[None].to(self.device)
+        prior = self._prior(centerbias, size, grid_size(self.model.config, input_size))
+        log_density = self.engine(pixels, prior.to(self.device))
+        return Prediction(resample(log_density, size)[0].float().cpu().numpy())
+
+    def _prior(
+        self,
+        centerbias: Float[np.ndarray, "H W"] | Literal["uniform"] | None,
+        size: Size,
+        grid: Size,
+    ) -> Float[Tensor, "1 h w"]:
+        if centerbias is None:
+            return resample(self.model.centerbias[None], grid)
+        if isinstance(centerbias, str):
+            if centerbias != "uniform":
+                raise ShapeError(
+                    f"centerbias is {centerbias!r}, expected a log density (H, W) or 'uniform'"
+                )
+            return normalize(torch.zeros(1, *grid))
+        return pool(_checked_centerbias(centerbias, size)[None], grid).float()
+
+
+def _checked_centerbias(centerbias: np.ndarray, size: Size) -> Float[Tensor, "H W"]:
+    if np.shape(centerbias) != size:
+        raise ShapeError(
+            f"centerbias has shape {np.shape(centerbias)}, expected {size}: one value per pixel"
+        )
+    log_density = torch.as_tensor(np.asarray(centerbias, dtype=np.float64))
+    mass = float(log_density.exp().sum())
+    if not abs(mass - 1) < _MASS_TOLERANCE:
+        raise ShapeError(
+            f"centerbias sums to {mass:.6g} after exp, expected 1: subtract its logsumexp first"
+        )
+    return log_density

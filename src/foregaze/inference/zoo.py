@@ -1,0 +1,75 @@
+"""Models by name: what there is, where its weights come from, and how it is loaded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from foregaze.backbones.weights import is_ready_offline, resolve_weights
+from foregaze.errors import ConfigError, ForegazeError, UnknownNameError, WeightsError
+from foregaze.inference.predictor import Predictor
+from foregaze.models.checkpoint import load_checkpoint, read_header
+
+CHECKPOINT_SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model that can be loaded by name."""
+
+    weights: str
+    """Source of its checkpoint (see `foregaze.backbones.weights`)."""
+    description: str
+    licence: str
+
+
+ZOO: dict[str, ModelEntry] = {
+    "default": ModelEntry("shipped:default.safetensors", "", "MIT"),
+    "default-fast": ModelEntry("shipped:default-fast.safetensors", "", "MIT"),
+}
+
+
+def list_models() -> list[str]:
+    """Names that `load_model` knows."""
+    return sorted(ZOO)
+
+
+def load_model(
+    name: str = "default", *, checkpoint: str | Path | None = None, device: str = "auto"
+) -> Predictor:
+    """A model ready to predict.
+
+    Args:
+        name: A name from `list_models`, or the path of one of our checkpoints.
+        checkpoint: Weights to use in place of those that the named model comes with.
+        device: "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU where there is one.
+
+    Raises:
+        UnknownNameError: If there is neither such a name nor such a file.
+        WeightsError: If weights are missing or do not fit.
+        ConfigError: If the device is not there.
+    """
+    path = _checkpoint_path(name, checkpoint)
+    target = _device(device)
+    model = load_checkpoint(path).to(target)
+    return Predictor(name, model, model, target)
+
+
+def _checkpoint_path(name: str, checkpoint: str | Path | None) -> Path:
+    if name in ZOO:
+        return resolve_weights(ZOO[name].weights if checkpoint is None else str(checkpoint))
+    if checkpoint is None and name.endswith(CHECKPOINT_SUFFIX):
+        return resolve_weights(name)
+    raise UnknownNameError("model", name, [*ZOO, f"(path of a {CHECKPOINT_SUFFIX} file)"])
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first_line = str(error).splitlines()[0]
+        raise ConfigError(f"device {name!r} is not available here ({first_line})") from error
+    return device

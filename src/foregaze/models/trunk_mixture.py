@@ -1,0 +1,226 @@
+"""Trunk mixture: one frozen trunk, K tuned branches, a mixture of K densities.
+
+Our own model, in the line of DeepGaze II and IIE (Kümmerer et al. 2016, arXiv:1610.01563;
+Linardos et al. 2021, arXiv:2105.12441). With trunk features f = T(I), computed once,
+
+    p(x | I) = 1/K sum_k softmax_x( G_sigma_k * r_k(U_k(f)) + w_k log b(x) ),
+
+where U_k are the remaining stages of the backbone, tuned for each branch (none where
+`tuned_from` lies past the last stage), r_k is a readout of pointwise layers on features of several
+strides, G_sigma_k a Gaussian blur with learned width, b the center bias and w_k its learned weight.
+
+Differences from DeepGaze: the later backbone stages are tuned; branches share what is frozen;
+features of each stride are normalized and reduced at their own resolution and joined by bilinear
+upsampling; the density lives on a grid of `density_stride` input pixels until the very end.
+
+`B` batch, `C` channels, `H W` input pixels, `h w` density grid, `K` branches.
+"""
+
+import copy
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from foregaze.backbones.staged import Features, StagedBackbone, create_backbone, default_weights
+from foregaze.config import Config
+from foregaze.ops.blur import gaussian_blur
+from foregaze.ops.logdensity import mix, normalize
+from foregaze.types import Size
+
+SIZE_MULTIPLE_PX = 32
+"""Input sides are multiples of the coarsest stride, so that all grids nest without offset."""
+LONGEST_SIDES = 4.0
+"""An input side is at most this many times the side of the square of the same area."""
+
+
+class TrunkMixtureConfig(Config):
+    """What defines a trunk mixture, but for its weights."""
+
+    backbone: str = "tf_efficientnet_lite2"
+    """A convolutional model of timm."""
+    backbone_weights: str | None = None
+    """Source of the frozen weights; the backbone's own default where None."""
+    input_size: tuple[int, int] = (384, 512)
+    """Height and width to which a 4:3 image is brought; others get the same area."""
+    tuned_from: int = Field(3, ge=0)
+    """First stage that each branch has a tuned copy of; earlier ones are frozen and shared."""
+    taps: tuple[int, ...] = (2, 4, 6)
+    """Stages that the readout sees, finest first."""
+    readout: tuple[int, int] = (64, 32)
+    """Channels of the two hidden pointwise layers."""
+    dropout: float = Field(0.3, ge=0, lt=1)
+    """Share of feature channels that are dropped in training."""
+    density_stride: int = 4
+    """Input pixels per cell of the density grid."""
+    blur_sigma_px: float = Field(6.0, gt=0)
+    """Initial width of the blur, in input pixels."""
+    branches: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _taps_ascend(self) -> "TrunkMixtureConfig":
+        if not self.taps or list(self.taps) != sorted(set(self.taps)):
+            raise ValueError(f"taps must be different stages in ascending order, not {self.taps}")
+        return self
+
+    @property
+    def resolved_weights(self) -> str:
+        """Source of the trunk's weights."""
+        return self.backbone_weights or default_weights(self.backbone)
+
+
+def working_size(config: TrunkMixtureConfig, size: Size) -> Size:
+    """Input size for an image of a given size.
+
+    The image keeps its aspect ratio and is scaled to the area of `input_size`; each side is then
+    rounded to a multiple of 32 pixels. Beyond an aspect ratio of 16 the longer side stays at four
+    times the square root of that area, and the image is squeezed.
+    """
+    area = math.prod(config.input_size)
+    height, width = (
+        min(side * math.sqrt(area / math.prod(size)), LONGEST_SIDES * math.sqrt(area))
+        for side in size
+    )
+    return tuple(  # type: ignore[return-value]
+        SIZE_MULTIPLE_PX * max(1, round(side / SIZE_MULTIPLE_PX)) for side in (height, width)
+    )
+
+
+class Trunk(nn.Module):
+    """The frozen stages, which run once per image."""
+
+    def __init__(self, config: TrunkMixtureConfig, backbone: StagedBackbone) -> None:
+        super().__init__()
+        backbone.check_stages(config.taps)
+        cut = min(config.tuned_from, len(backbone.stages))
+        self.stages = nn.ModuleList(list(backbone.stages)[:cut])
+        self.kept = trunk_outputs(config, cut)
+        self.register_buffer("mean", torch.tensor(backbone.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(backbone.std).view(3, 1, 1), persistent=False)
+
+    def train(self, mode: bool = True) -> "Trunk":
+        """Stay in evaluation mode: what is frozen keeps its statistics."""
+        return super().train(False)
+
+    def forward(self, pixels: Float[Tensor, "B 3 H W"]) -> Features:
+        """Features of the kept stages; `pixels` are in 0..255."""
+        x = (pixels / 255 - self.mean) / self.std
+        if not len(self.stages):
+            return (x,)
+        features = []
+        for number, stage in enumerate(self.stages):
+            x = stage(x)
+            if number in self.kept:
+                features.append(x)
+        return tuple(features)
+
+
+def trunk_outputs(config: TrunkMixtureConfig, cut: int) -> tuple[int, ...]:
+    """Stages whose outputs leave the trunk: those tapped, and the last, which branches go on from.
+
+    Where nothing is frozen this is (-1,), the normalized image.
+    """
+    return tuple(sorted({tap for tap in config.taps if tap < cut} | {cut - 1}))
+
+
+class Branch(nn.Module):
+    """One component: tuned stages, readout, blur and center bias."""
+
+    def __init__(self, config: TrunkMixtureConfig, backbone: StagedBackbone) -> None:
+        super().__init__()
+        cut = min(config.tuned_from, len(backbone.stages))
+        self.taps = config.taps
+        self.inputs = trunk_outputs(config, cut)
+        tuned = range(cut, max(config.taps) + 1)
+        self.stages = nn.ModuleDict({str(n): copy.deepcopy(backbone.stages[n]) for n in tuned})
+        for parameter in self.stages.parameters():
+            parameter.requires_grad_(True)
+        wide, narrow = config.readout
+        channels = [backbone.channels[tap] for tap in config.taps]
+        self.norm0 = nn.ModuleList(nn.GroupNorm(1, c) for c in channels)
+        self.conv0 = nn.ModuleList(nn.Conv2d(c, wide, 1, bias=False) for c in channels)
+        self.bias0 = nn.Parameter(torch.zeros(wide, 1, 1))
+        self.norm1 = nn.GroupNorm(1, wide)
+        self.conv1 = nn.Conv2d(wide, narrow, 1)
+        self.norm2 = nn.GroupNorm(1, narrow)
+        self.conv2 = nn.Conv2d(narrow, 1, 1)
+        self.dropout = nn.Dropout2d(config.dropout)
+        sigma_cells = config.blur_sigma_px / config.density_stride
+        self.log_sigma = nn.Parameter(torch.tensor(math.log(sigma_cells)))
+        self.blur_radius = math.ceil(4 * sigma_cells)
+        self.centerbias_weight = nn.Parameter(torch.tensor(1.0))
+
+    def train(self, mode: bool = True) -> "Branch":
+        """Training mode, but for batch norms: they keep the statistics of ImageNet."""
+        super().train(mode)
+        self.stages.train(False)
+        return self
+
+    def forward(
+        self, features: Features, centerbias: Float[Tensor, "B h w"]
+    ) -> Float[Tensor, "B h w"]:
+        """Log density in nats on the density grid; `exp` sums to one over (h, w)."""
+        x = self.readout(self.tapped(features))  # (B, 1, h', w') at the finest tap
+        x = F.interpolate(x, size=centerbias.shape[-2:], mode="bilinear", align_corners=False)
+        x = gaussian_blur(x, self.log_sigma.exp(), self.blur_radius)  # (B, 1, h, w)
+        return normalize(x.squeeze(1) + self.centerbias_weight * centerbias)
+
+    def tapped(self, features: Features) -> list[Tensor]:
+        """Features of every tap, running the tuned stages on the trunk's last output."""
+        by_stage = dict(zip(self.inputs, features, strict=True))
+        x = features[-1]
+        for number, stage in self.stages.items():
+            x = by_stage[int(number)] = stage(x)
+        return [by_stage[tap] for tap in self.taps]
+
+    def readout(self, taps: list[Tensor]) -> Float[Tensor, "B 1 h w"]:
+        """Pointwise layers; the first one acts on each tap at its own resolution."""
+        size = taps[0].shape[-2:]
+        joined: Tensor = self.bias0
+        for tap, norm, conv in zip(taps, self.norm0, self.conv0, strict=True):
+            x = conv(self.dropout(norm(tap)))
+            if x.shape[-2:] != size:
+                x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+            joined = joined + x
+        x = F.softplus(joined)
+        x = F.softplus(self.conv1(self.norm1(x)))
+        out: Tensor = self.conv2(self.norm2(x))
+        return out
+
+
+class TrunkMixture(nn.Module):
+    """The whole model: trunk, branches, and the center bias that it was trained with."""
+
+    Config = TrunkMixtureConfig
+
+    def __init__(self, config: TrunkMixtureConfig) -> None:
+        super().__init__()
+        backbone = create_backbone(config.backbone, config.resolved_weights)
+        self.config = config
+        self.trunk = Trunk(config, backbone)
+        self.branches = nn.ModuleList(Branch(config, backbone) for _ in range(config.branches))
+        self.register_buffer("centerbias", torch.zeros(grid_size(config, config.input_size)))
+
+    def forward(
+        self, pixels: Float[Tensor, "B 3 H W"], centerbias: Float[Tensor, "B h w"]
+    ) -> Float[Tensor, "B h w"]:
+        """Log density in nats on the density grid.
+
+        Args:
+            pixels: Images at their working size, 0..255.
+            centerbias: Log density on the density grid (see `grid_size`).
+        """
+        features = self.trunk(pixels)
+        return mix(torch.stack([branch(features, centerbias) for branch in self.branches]))
+
+    def trained_tensors(self) -> dict[str, Tensor]:
+        """State that training made: all but the trunk, whose weights come from elsewhere."""
+        return {k: v for k, v in self.state_dict().items() if not k.startswith("trunk.")}
+
+
+def grid_size(config: TrunkMixtureConfig, input_size: Size) -> Size:
+    """Size of the density grid for an input size."""
+    return input_size[0] // config.density_stride, input_size[1] // config.density_stride

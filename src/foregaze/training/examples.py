@@ -1,0 +1,192 @@
+"""Training examples: stored features of an image, its center bias, and where people looked.
+
+Batches hold images of one size, are drawn anew for each epoch from the seed and the epoch's number
+alone (so that a resumed run sees what an uninterrupted one does), and mirror half of the images.
+"""
+
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from foregaze.backbones.feature_store import FeatureStore, feature_key
+from foregaze.backbones.staged import Features
+from foregaze.data.centerbias import CenterBias
+from foregaze.inference.preprocess import RESIZING, to_working_size
+from foregaze.models.checkpoint import trunk_sha256
+from foregaze.models.trunk_mixture import Trunk, TrunkMixtureConfig, grid_size, working_size
+from foregaze.training.recipe import DataConfig
+from foregaze.types import EyeTrackingDataset, Size
+
+
+class View(NamedTuple):
+    """An image as it is shown in training."""
+
+    image: int
+    mirrored: bool
+
+
+class Example(NamedTuple):
+    """What one view, or a batch of them, contributes to the loss."""
+
+    features: Features
+    centerbias: Float[Tensor, "*B h w"]
+    """Log density on the model's density grid."""
+    counts: Float[Tensor, "*B H W"]
+    """Fixations per cell of the target grid."""
+
+
+class StoredFeatures:
+    """Features of a trunk for the stimuli of a data set, through the feature store."""
+
+    def __init__(
+        self, config: TrunkMixtureConfig, dataset: EyeTrackingDataset, store: Path
+    ) -> None:
+        self.config = config
+        self.stimuli = dataset.stimuli
+        self.store = FeatureStore(store)
+        self._trunk_id = self._identify_trunk()
+        self._image_hashes: dict[int, str] = {}
+
+    def _identify_trunk(self) -> str:
+        config = self.config
+        weights = trunk_sha256(config.resolved_weights) or config.resolved_weights
+        return f"{config.backbone} {weights} stages<{config.tuned_from} taps{config.taps}"
+
+    def key(self, view: View) -> bytes:
+        """Key of a view's features in the store."""
+        path = self.stimuli.paths[view.image]
+        if view.image not in self._image_hashes:
+            self._image_hashes[view.image] = hashlib.sha256(path.read_bytes()).hexdigest()
+        size = working_size(self.config, self.stimuli.sizes[view.image])
+        preprocessing = f"{RESIZING} {size} {'mirrored' if view.mirrored else 'plain'}"
+        return feature_key(self._trunk_id, preprocessing, self._image_hashes[view.image])
+
+    def missing(self, views: Sequence[View]) -> list[View]:
+        """Views whose features are still to be computed."""
+        return [view for view in views if not self.store.has(self.key(view))]
+
+    @torch.inference_mode()
+    def fill(self, view: View, trunk: Trunk) -> None:
+        """Compute and store the features of one view."""
+        size = working_size(self.config, self.stimuli.sizes[view.image])
+        pixels = to_working_size(self.stimuli[view.image], size)
+        if view.mirrored:
+            pixels = pixels.flip(-1)
+        features = trunk(pixels[None].contiguous(memory_format=torch.channels_last))
+        self.store.put(self.key(view), tuple(f.squeeze(0) for f in features))
+
+    def __getitem__(self, view: View) -> Features:
+        stored = self.store.get(self.key(view))
+        assert stored is not None, f"no features of {view}: the store is filled before training"
+        return tuple(feature.float() for feature in stored)
+
+
+class Examples(Dataset[Example]):
+    """Views of a data set as training examples.
+
+    Args:
+        dataset: Images and fixations.
+        features: Features of the same images.
+        fit_images: Images whose fixations make the center bias (each without its own).
+        data: Target grid and center bias.
+    """
+
+    def __init__(
+        self,
+        dataset: EyeTrackingDataset,
+        features: StoredFeatures,
+        fit_images: Sequence[int],
+        data: DataConfig,
+    ) -> None:
+        self.features = features
+        self.sizes = dataset.stimuli.sizes
+        self.fixations = dataset.evidence_by_image()
+        self.target_size = data.target_size
+        self._position = {image: position for position, image in enumerate(fit_images)}
+        self._prior = CenterBias(dataset.subset(fit_images), data.centerbias_sigma_px)
+        self._priors: dict[int, Float[Tensor, "h w"]] = {}
+
+    def __getitem__(self, view: View) -> Example:
+        example = Example(self.features[view], self.prior(view.image), self.counts(view.image))
+        if view.mirrored:  # the features are those of the mirrored image already
+            return Example(example.features, example.centerbias.flip(-1), example.counts.flip(-1))
+        return example
+
+    def prior(self, image: int) -> Float[Tensor, "h w"]:
+        """Center bias of an image, from the other images that are fitted."""
+        if image not in self._priors:
+            config = self.features.config
+            size = grid_size(config, working_size(config, self.sizes[image]))
+            log_density = self._prior.log_density(size, exclude=self._position.get(image))
+            self._priors[image] = torch.from_numpy(log_density.astype(np.float32))
+        return self._priors[image]
+
+    def counts(self, image: int) -> Float[Tensor, "H W"]:
+        """Fixations on an image, counted on the target grid."""
+        (height, width), fixations = self.sizes[image], self.fixations[image]
+        row = (fixations.y * (self.target_size[0] / height)).astype(np.int64)
+        column = (fixations.x * (self.target_size[1] / width)).astype(np.int64)
+        counts = np.zeros(self.target_size, dtype=np.float32)
+        np.add.at(counts, (row, column), 1)
+        return torch.from_numpy(counts)
+
+    def with_fixations(self, images: Sequence[int]) -> list[int]:
+        """Those of `images` that anybody looked at."""
+        return [image for image in images if len(self.fixations[image])]
+
+
+class EpochBatches(Sampler[list[View]]):
+    """Batches of views for one epoch, each of images of one working size."""
+
+    def __init__(
+        self,
+        images: Sequence[int],
+        sizes: Sequence[Size],
+        batch_size: int,
+        *,
+        mirror: bool,
+        seed: tuple[int, ...],
+    ) -> None:
+        generator = np.random.default_rng(seed)
+        by_size: dict[Size, list[View]] = defaultdict(list)
+        for image in generator.permutation(np.asarray(images)):
+            view = View(int(image), bool(mirror and generator.random() < 0.5))
+            by_size[sizes[view.image]].append(view)
+        batches = [
+            views[start : start + batch_size]
+            for views in by_size.values()
+            for start in range(0, len(views), batch_size)
+        ]
+        self.batches = [batches[i] for i in generator.permutation(len(batches))]
+
+    def __iter__(self) -> Iterator[list[View]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+def batches_per_epoch(images: Sequence[int], sizes: Sequence[Size], batch_size: int) -> int:
+    """Number of batches that `EpochBatches` makes."""
+    per_size: dict[Size, int] = defaultdict(int)
+    for image in images:
+        per_size[sizes[image]] += 1
+    return sum(math.ceil(n / batch_size) for n in per_size.values())
+
+
+def collate(examples: Sequence[Example]) -> Example:
+    """Stack examples of images of one size."""
+    return Example(
+        tuple(torch.stack(parts) for parts in zip(*(e.features for e in examples), strict=True)),
+        torch.stack([e.centerbias for e in examples]),
+        torch.stack([e.counts for e in examples]),
+    )

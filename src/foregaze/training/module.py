@@ -1,0 +1,123 @@
+"""The training step: maximum likelihood of fixations under one branch's density."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import lightning
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from foregaze.models.trunk_mixture import Branch, working_size
+from foregaze.ops.logdensity import resample
+from foregaze.training.examples import (
+    EpochBatches,
+    Example,
+    Examples,
+    View,
+    batches_per_epoch,
+    collate,
+)
+from foregaze.training.recipe import Recipe, Stage
+
+
+def log_likelihood_bits(
+    log_density: Float[Tensor, "B H W"], counts: Float[Tensor, "B H W"]
+) -> Float[Tensor, " B"]:
+    """Mean over each image's fixations of the log density over uniform, in bits."""
+    nats = (log_density * counts).sum((-2, -1)) / counts.sum((-2, -1))
+    return (nats + math.log(counts[0].numel())) / math.log(2)
+
+
+class BranchTraining(lightning.LightningModule):
+    """Fits one branch in one stage of a recipe.
+
+    Args:
+        branch: What is fitted, in place.
+        recipe: Supplies the data settings.
+        stage: Epochs, rates and batch size.
+        seed: With the epoch's number it decides order, mirroring and dropout, and nothing else does.
+        examples: Features, center bias and fixations.
+        fit_images: Images that are fitted.
+        validation_images: Images that choose the epoch; may be empty.
+    """
+
+    def __init__(
+        self,
+        branch: Branch,
+        recipe: Recipe,
+        stage: Stage,
+        seed: int,
+        examples: Examples,
+        fit_images: Sequence[int],
+        validation_images: Sequence[int],
+    ) -> None:
+        super().__init__()
+        self.branch = branch
+        self.recipe = recipe
+        self.stage = stage
+        self.seed = seed
+        self.examples = examples
+        self.fit_images = examples.with_fixations(fit_images)
+        self.validation_images = examples.with_fixations(validation_images)
+        self.sizes = [working_size(recipe.model, size) for size in examples.sizes]
+
+    def train_dataloader(self) -> DataLoader[Example]:
+        """This epoch's batches; the trainer asks anew for each epoch."""
+        batches = EpochBatches(
+            self.fit_images,
+            self.sizes,
+            self.stage.batch_size,
+            mirror=self.recipe.data.mirror,
+            seed=(self.seed, self.current_epoch),
+        )
+        return DataLoader(self.examples, batch_sampler=batches, collate_fn=collate)
+
+    def val_dataloader(self) -> DataLoader[Example] | list[Any]:
+        """The validation images, one by one."""
+        views = [[View(image, mirrored=False)] for image in self.validation_images]
+        return DataLoader(self.examples, batch_sampler=views, collate_fn=collate) if views else []
+
+    def on_train_epoch_start(self) -> None:
+        """Make dropout depend on the seed and the epoch alone."""
+        torch.manual_seed(self.seed * 100_003 + self.current_epoch)
+
+    def training_step(self, batch: Example, _: int) -> Tensor:
+        """Negative log-likelihood in bits."""
+        loss = -self._bits(batch).mean()
+        self.log("train/LL", -loss, on_epoch=True, on_step=False, batch_size=len(batch.counts))
+        return loss
+
+    def validation_step(self, batch: Example, _: int) -> None:
+        """Log-likelihood of the validation images in bits."""
+        self.log("validation/LL", self._bits(batch).mean(), batch_size=len(batch.counts))
+
+    def _bits(self, batch: Example) -> Float[Tensor, " B"]:
+        features = tuple(f.contiguous(memory_format=torch.channels_last) for f in batch.features)
+        log_density = self.branch(features, batch.centerbias)
+        return log_likelihood_bits(resample(log_density, batch.counts.shape[-2:]), batch.counts)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW; each group's rate warms up and falls as a cosine to zero."""
+        stage, tuned, scalars, readout = self.stage, [], [], []
+        for name, parameter in self.branch.named_parameters():
+            group = tuned if name.startswith("stages.") else scalars if not parameter.ndim else readout
+            group.append(parameter)
+        groups: list[dict[str, Any]] = [
+            {"params": readout, "lr": stage.learning_rate},
+            {"params": scalars, "lr": stage.scalar_learning_rate, "weight_decay": 0.0},
+        ]
+        if tuned:
+            groups.append({"params": tuned, "lr": stage.tuned_learning_rate})
+        optimizer = torch.optim.AdamW(groups, weight_decay=stage.weight_decay)
+        per_epoch = batches_per_epoch(self.fit_images, self.sizes, stage.batch_size)
+        steps = per_epoch * stage.epochs
+
+        def rate(step: int) -> float:
+            warm = min(1.0, (step + 1) / max(1, stage.warmup_steps))
+            return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,86 @@
+"""Recipes: everything that decides what a training run makes, as data.
+
+A recipe trains one model per part: each fold's model on the images of the other folds, and the
+model to ship on all images. A model has one branch per seed; branches are trained independently.
+"""
+
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from foregaze.config import Config
+from foregaze.models.trunk_mixture import TrunkMixtureConfig
+
+
+class DataConfig(Config):
+    """What is trained on."""
+
+    name: str = "osie"
+    """Data set of the final stage, which folds, validation and reports are made of."""
+    root: Path
+    folds: int = Field(5, ge=2)
+    validation_images: int = Field(0, ge=0)
+    """Images of each part's training set that are held back; the epoch that is best on them is
+    kept. With 0 the last epoch is kept."""
+    target_size: tuple[int, int] = (300, 400)
+    """Height and width of the grid on which the likelihood is computed in training."""
+    mirror: bool = True
+    """Show half of the images mirrored left to right."""
+    centerbias_sigma_px: float = Field(26.0, gt=0)
+    """Kernel width of the center bias, in pixels of an image 800 px wide."""
+
+
+class Stage(Config):
+    """One stretch of training; the next one goes on from its weights."""
+
+    name: str
+    dataset: str | None = None
+    """Data set of the same images to fit, such as their mouse traces; the recipe's where None."""
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(8, ge=1)
+    learning_rate: float = Field(5e-4, gt=0)
+    """Of the readout. All rates rise over `warmup_steps` and fall as a cosine to zero."""
+    tuned_learning_rate: float = Field(1e-4, ge=0)
+    """Of the tuned stages of the backbone."""
+    scalar_learning_rate: float = Field(5e-3, ge=0)
+    """Of the blur's width and the center bias's weight."""
+    weight_decay: float = Field(0.01, ge=0)
+    warmup_steps: int = Field(50, ge=0)
+    clip_gradient_norm: float = Field(1.0, gt=0)
+
+
+class Recipe(Config):
+    """A whole training run."""
+
+    name: str
+    """What the model is called in reports."""
+    model: TrunkMixtureConfig
+    data: DataConfig
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    """One branch is trained for each."""
+    parts: tuple[str, ...] = ("folds", "all")
+    """"folds", "fold-0", "fold-1", ...: models to be scored; "all": the model to ship."""
+    workers: int = Field(2, ge=1)
+    """Branches trained at a time, each in a process of its own."""
+    threads_per_worker: int = Field(1, ge=1)
+    store: Path = Path("runs/features")
+    """Folder of the feature store."""
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> "Recipe":
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds must differ, not {self.seeds}")
+        if len({stage.name for stage in self.stages}) != len(self.stages):
+            raise ValueError("stages must have different names")
+        known = ["folds", "all", *(f"fold-{k}" for k in range(self.data.folds))]
+        wrong = [part for part in self.parts if part not in known]
+        if wrong or not self.parts:
+            raise ValueError(f"parts must be among {known}, not {self.parts}")
+        return self
+
+    def part_names(self) -> list[str]:
+        """The parts with "folds" spelled out."""
+        every_fold = [f"fold-{k}" for k in range(self.data.folds)]
+        names = [n for part in self.parts for n in (every_fold if part == "folds" else [part])]
+        return list(dict.fromkeys(names))

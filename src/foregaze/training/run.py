@@ -1,0 +1,229 @@
+"""A whole recipe: features, branches in parallel, models of every part, and their report."""
+
+import multiprocessing
+import os
+import queue
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+
+from foregaze.backbones.staged import create_backbone
+from foregaze.config import read_config
+from foregaze.data import load_dataset
+from foregaze.data.centerbias import CenterBias
+from foregaze.errors import ConfigError, DataError, OutputError
+from foregaze.evaluation.evaluate import evaluate
+from foregaze.evaluation.report import Report, merge, read_report
+from foregaze.inference.zoo import load_model
+from foregaze.models.checkpoint import load_trained, read_tensors, save_checkpoint
+from foregaze.models.trunk_mixture import Trunk, TrunkMixture, grid_size
+from foregaze.training.branch import Part, branch_path, make_part, train_branch
+from foregaze.training.examples import StoredFeatures, View
+from foregaze.training.recipe import Recipe
+from foregaze.types import EyeTrackingDataset
+
+OnProgress = Callable[[str, int, int], None]
+"""Called with what is being done, how many steps are done, and how many there are."""
+
+_VIEWS_PER_JOB = 20
+_POLL_SECONDS = 0.5
+
+
+def train(recipe: Recipe, output: Path, *, resume: bool, on_progress: OnProgress) -> Report | None:
+    """Run a recipe.
+
+    Leaves in `output` the resolved `recipe.yaml`; for each part its branches, `model.safetensors`
+    and, for folds, `report.json`; and `report.json` over all folds.
+
+    Args:
+        recipe: What to train.
+        output: Folder of the run, which must be empty or absent unless `resume`.
+        resume: Go on with an interrupted run of the same recipe; what is finished is kept.
+        on_progress: See `OnProgress`.
+
+    Returns:
+        The report over all folds that were trained, or None where there are none.
+
+    Raises:
+        OutputError: If `output` cannot be used.
+        ConfigError: If a run of another recipe is to be resumed.
+        DataError: If the data set is not as published.
+    """
+    _claim_output(recipe, output, resume=resume)
+    dataset = load_dataset(recipe.data.name, recipe.data.root)
+    parts = [make_part(recipe, dataset, name) for name in recipe.part_names()]
+    with _workers(recipe) as pool:
+        _fill_store(recipe, dataset, pool, on_progress)
+        _train_branches(recipe, output, parts, pool, on_progress)
+        models = [_assemble(recipe, dataset, output, part) for part in parts]
+        jobs = [
+            pool.submit(_score, recipe, part, model)
+            for part, model in zip(parts, models, strict=True)
+            if part.test and not (model.parent / "report.json").exists()
+        ]
+        _follow(jobs, "scoring", on_progress)
+    reports = [read_report(output / part.name / "report.json") for part in parts if part.test]
+    if not reports:
+        return None
+    report = merge(reports)
+    report.save(output / "report.json")
+    return report
+
+
+def _claim_output(recipe: Recipe, output: Path, *, resume: bool) -> None:
+    """Make the folder and leave the recipe in it, or check that it is the one found there."""
+    kept = output / "recipe.yaml"
+    if resume and kept.exists():
+        if _what_is_made(read_config(Recipe, kept)) != _what_is_made(recipe):
+            raise ConfigError(f"{output}: was begun with another recipe; see {kept}")
+        return
+    try:
+        if output.exists() and (not output.is_dir() or any(output.iterdir())):
+            raise OutputError(
+                f"{output}: exists and is not empty; give another --output, or --resume"
+            )
+        output.mkdir(parents=True, exist_ok=True)
+        kept.write_text(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written ({error})") from error
+
+
+def _what_is_made(recipe: Recipe) -> Recipe:
+    """The recipe without the choices that do not change its result."""
+    same = {"workers": 1, "store": Path(), "parts": ("all",)}
+    data = recipe.data.model_copy(update={"root": Path()})
+    return recipe.model_copy(update={**same, "data": data})
+
+
+@contextmanager
+def _workers(recipe: Recipe) -> Iterator[ProcessPoolExecutor]:
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(
+        recipe.workers, context, _start_worker, (recipe.threads_per_worker,)
+    )
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker(threads: int) -> None:
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    torch.set_num_threads(threads)
+
+
+def _follow(jobs: Iterable[Future[Any]], what: str, on_progress: OnProgress) -> None:
+    """Report jobs as they finish; the first error ends the run."""
+    pending = set(jobs)
+    total = len(pending)
+    while pending:
+        finished, pending = wait(pending, _POLL_SECONDS)
+        for job in finished:
+            job.result()
+        on_progress(what, total - len(pending), total)
+
+
+def _fill_store(
+    recipe: Recipe, dataset: EyeTrackingDataset, pool: ProcessPoolExecutor, on_progress: OnProgress
+) -> None:
+    features = StoredFeatures(recipe.model, dataset, recipe.store)
+    mirrored = (False, True) if recipe.data.mirror else (False,)
+    missing = features.missing([View(i, m) for i in range(len(dataset)) for m in mirrored])
+    features.store.close()
+    chunks = [missing[i : i + _VIEWS_PER_JOB] for i in range(0, len(missing), _VIEWS_PER_JOB)]
+    _follow([pool.submit(_fill, recipe, chunk) for chunk in chunks], "features", on_progress)
+
+
+def _fill(recipe: Recipe, views: list[View]) -> None:
+    dataset = load_dataset(recipe.data.name, recipe.data.root)
+    features = StoredFeatures(recipe.model, dataset, recipe.store)
+    backbone = create_backbone(recipe.model.backbone, recipe.model.resolved_weights)
+    trunk = Trunk(recipe.model, backbone).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for view in views:
+        features.fill(view, trunk)
+    features.store.close()
+
+
+def _train_branches(
+    recipe: Recipe,
+    output: Path,
+    parts: list[Part],
+    pool: ProcessPoolExecutor,
+    on_progress: OnProgress,
+) -> None:
+    jobs = [
+        (part.name, seed)
+        for seed in recipe.seeds
+        for part in parts
+        if not branch_path(output, part.name, seed).exists()
+    ]
+    epochs = len(jobs) * sum(stage.epochs for stage in recipe.stages)
+    done = 0
+    with multiprocessing.Manager() as manager:
+        finished_epochs = manager.Queue()
+        pending = {
+            pool.submit(train_branch, recipe, output, part, seed, partial(finished_epochs.put, 1))
+            for part, seed in jobs
+        }
+        while pending:
+            finished, pending = wait(pending, _POLL_SECONDS)
+            for job in finished:
+                job.result()
+            while True:
+                try:
+                    done += finished_epochs.get_nowait()
+                except queue.Empty:
+                    break
+            on_progress("epochs", done, epochs)
+
+
+def _assemble(recipe: Recipe, dataset: EyeTrackingDataset, output: Path, part: Part) -> Path:
+    """Join a part's branches and its center bias in one model file."""
+    path = output / part.name / "model.safetensors"
+    if path.exists():
+        return path
+    config = recipe.model.model_copy(update={"branches": len(recipe.seeds)})
+    model = TrunkMixture(config)
+    tensors: dict[str, Tensor] = {}
+    for number, seed in enumerate(recipe.seeds):
+        for key, tensor in read_tensors(branch_path(output, part.name, seed)).items():
+            if key.startswith("branches.0."):
+                tensors[key.replace("branches.0.", f"branches.{number}.", 1)] = tensor
+    prior = CenterBias(dataset.subset(part.fit), recipe.data.centerbias_sigma_px)
+    size = grid_size(config, config.input_size)
+    tensors["centerbias"] = torch.from_numpy(prior.log_density(size))
+    load_trained(model, tensors, str(path.parent))
+    save_checkpoint(model, path, card(recipe, dataset, part))
+    return path
+
+
+def card(recipe: Recipe, dataset: EyeTrackingDataset, part: Part) -> dict[str, Any]:
+    """What a model file says of how it was made."""
+    return {
+        "recipe": recipe.model_dump(mode="json", exclude={"store", "workers"}),
+        "part": part.name,
+        "dataset": dataset.name,
+        "images": sorted(dataset.stimuli.names[i] for i in part.fit),
+    }
+
+
+def _score(recipe: Recipe, part: Part, model: Path) -> None:
+    dataset = load_dataset(recipe.data.name, recipe.data.root)
+    if not part.test:
+        raise DataError(f"{part.name}: has no test images")
+    predictor = load_model(str(model))
+    stimuli = dataset.stimuli
+    report = evaluate(
+        lambda i: predictor.predict(stimuli[i]).log_density,
+        dataset,
+        model_name=recipe.name,
+        images=part.test,
+    )
+    report.save(model.parent / "report.json")

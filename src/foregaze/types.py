@@ -1,0 +1,178 @@
+"""The shared words: stimuli, fixations, and the data set that joins them.
+
+Positions are x to the right and y down, in stimulus pixels from the top-left corner; pixel i
+covers [i, i+1). Sizes are `(H, W)`. Letters: `N` fixations, `T` fixation history.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from foregaze.errors import DataError
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+ImageArray = UInt8[np.ndarray, "H W 3"]
+"""An sRGB image."""
+
+
+@dataclass(frozen=True)
+class Stimuli:
+    """The images of a data set, read when asked for."""
+
+    paths: tuple[Path, ...]
+    sizes: tuple[Size, ...]
+    """(H, W) of each image, from its header."""
+    read: Callable[[Path], ImageArray]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> ImageArray:
+        return self.read(self.paths[index])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """File names, which are the images' names."""
+        return tuple(path.name for path in self.paths)
+
+    def subset(self, indices: Sequence[int]) -> "Stimuli":
+        """The stimuli at `indices`, in that order."""
+        return Stimuli(
+            tuple(self.paths[i] for i in indices),
+            tuple(self.sizes[i] for i in indices),
+            self.read,
+        )
+
+
+@dataclass(frozen=True)
+class Fixations:
+    """Fixations as columns of one table; a row is one fixation."""
+
+    image: Int[np.ndarray, " N"]
+    """Index of the stimulus."""
+    observer: Int[np.ndarray, " N"]
+    order: Int[np.ndarray, " N"]
+    """Position in the scanpath; 0 is its first fixation."""
+    x: Float[np.ndarray, " N"]
+    y: Float[np.ndarray, " N"]
+    duration_ms: Float[np.ndarray, " N"]
+    """NaN where it is not known."""
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def where(self, rows: Bool[np.ndarray, " N"] | Int[np.ndarray, " M"]) -> "Fixations":
+        """The rows that a boolean column keeps or an integer column names."""
+        return Fixations(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    @property
+    def column(self) -> Int[np.ndarray, " N"]:
+        """Pixel column under each fixation."""
+        return np.floor(self.x).astype(np.int64)
+
+    @property
+    def row(self) -> Int[np.ndarray, " N"]:
+        """Pixel row under each fixation."""
+        return np.floor(self.y).astype(np.int64)
+
+
+def drop_outside(fixations: Fixations, sizes: Sequence[Size]) -> tuple[Fixations, int]:
+    """Fixations inside their stimulus, and how many were not (NaN counts as outside)."""
+    height, width = np.array(sizes, dtype=np.float64).reshape(-1, 2)[fixations.image].T
+    inside = (
+        (fixations.x >= 0) & (fixations.x < width) & (fixations.y >= 0) & (fixations.y < height)
+    )
+    return fixations.where(inside), int((~inside).sum())
+
+
+@dataclass(frozen=True)
+class EyeTrackingDataset:
+    """Stimuli and the fixations that observers made on them."""
+
+    name: str
+    stimuli: Stimuli
+    fixations: Fixations
+    starts_at_center: bool
+    """Viewers started at a forced center point: first fixations are history, not evidence."""
+    px_per_dva: float | None
+    """Stimulus pixels per degree of visual angle, where the authors give it."""
+    dropped_fixations: int = 0
+    """Fixations left out because they lay outside their image."""
+    same_picture: tuple[tuple[str, ...], ...] = ()
+    """Groups of names that show one picture, which folds keep together."""
+
+    def __post_init__(self) -> None:
+        if len(self.fixations) and int(self.fixations.image.max()) >= len(self.stimuli):
+            raise DataError(
+                f"{self.name}: fixations on image {int(self.fixations.image.max())}, "
+                f"but there are only {len(self.stimuli)} stimuli"
+            )
+
+    def __len__(self) -> int:
+        return len(self.stimuli)
+
+    def on_image(self, index: int) -> Fixations:
+        """All fixations on one stimulus."""
+        return self.fixations.where(self.fixations.image == index)
+
+    def by_observer(self, observer: int) -> Fixations:
+        """All fixations of one observer."""
+        return self.fixations.where(self.fixations.observer == observer)
+
+    def evidence(self) -> Fixations:
+        """Fixations that a model is trained and scored on (see `starts_at_center`)."""
+        return self.fixations.where(self.fixations.order >= int(self.starts_at_center))
+
+    def evidence_by_image(self) -> list[Fixations]:
+        """`evidence()` cut into one table per stimulus."""
+        evidence = self.evidence()
+        by_image = np.argsort(evidence.image, kind="stable")
+        cuts = np.searchsorted(evidence.image[by_image], np.arange(len(self) + 1))
+        return [
+            evidence.where(by_image[start:stop])
+            for start, stop in zip(cuts[:-1], cuts[1:], strict=True)
+        ]
+
+    def history(
+        self, length: int
+    ) -> tuple[Float[np.ndarray, "N {length}"], Float[np.ndarray, "N {length}"]]:
+        """`x_hist` and `y_hist`: for each fixation, the ones before it in its scanpath.
+
+        Oldest first and most recent last, in pixels; NaN where the scanpath had not yet begun.
+        Fixations dropped for lying outside leave a NaN in the history of those after them.
+        """
+        f = self.fixations
+        x_hist = np.full((len(f), length), np.nan)
+        y_hist = np.full((len(f), length), np.nan)
+        if not len(f):
+            return x_hist, y_hist
+        row_of = {key: row for row, key in enumerate(zip(f.image, f.observer, f.order, strict=True))}
+        for row, (image, observer, order) in enumerate(zip(f.image, f.observer, f.order, strict=True)):
+            for back in range(1, min(length, int(order)) + 1):
+                earlier = row_of.get((image, observer, order - back))
+                if earlier is not None:
+                    x_hist[row, length - back] = f.x[earlier]
+                    y_hist[row, length - back] = f.y[earlier]
+        return x_hist, y_hist
+
+    def subset(self, indices: Sequence[int]) -> "EyeTrackingDataset":
+        """The data set of the stimuli at `indices`, in that order, renumbered from 0."""
+        number = np.full(len(self), -1)
+        number[np.asarray(indices, dtype=np.int64)] = np.arange(len(indices))
+        kept = self.fixations.where(number[self.fixations.image] >= 0)
+        return EyeTrackingDataset(
+            name=self.name,
+            stimuli=self.stimuli.subset(indices),
+            fixations=Fixations(
+                number[kept.image], kept.observer, kept.order, kept.x, kept.y, kept.duration_ms
+            ),
+            starts_at_center=self.starts_at_center,
+            px_per_dva=self.px_per_dva,
+            dropped_fixations=self.dropped_fixations,
+            same_picture=self.same_picture,
+        )
