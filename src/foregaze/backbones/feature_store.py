@@ -1,19 +1,20 @@
 """Frozen features on disk, computed once per image.
 
-One LMDB environment; a value holds the half-precision features of one image for one key, and the
-key is a hash of everything that they depend on. LMDB's transactions make a value visible whole or
+One LMDB environment; a value holds one stage's features of one image in half precision, and its key
+is a hash of everything that they depend on. LMDB's transactions make a value visible whole or
 not at all, whatever happens to the process that writes it, and let several processes write.
 """
 
 import hashlib
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 import lmdb
 import numpy as np
 import torch
+from torch import Tensor
 
-from foregaze.backbones.staged import Features
 from foregaze.errors import OutputError
 
 _LAYOUT = b"FG1\0"
@@ -26,7 +27,7 @@ def feature_key(*parts: str) -> bytes:
     """Key of a value: a hash of all that determines it.
 
     Args:
-        parts: Backbone and where it is cut, hash of its weights, preprocessing, hash of the image.
+        parts: Backbone and stage, hash of its weights, preprocessing, hash of the image.
     """
     return hashlib.sha256(_LAYOUT + "\0".join(parts).encode()).digest()
 
@@ -44,22 +45,23 @@ class FeatureStore:
     def __getstate__(self) -> dict[str, object]:
         return {"folder": self.folder, "_environment": None}
 
-    def get(self, key: bytes) -> Features | None:
-        """Features in half precision, or None where there are none yet."""
+    def get(self, key: bytes) -> Tensor | None:
+        """A feature in half precision, or None where there is none yet."""
         with self._open().begin(buffers=True) as transaction:
             value = transaction.get(key)
             return None if value is None else _unpack(value)
 
-    def put(self, key: bytes, features: Features) -> None:
-        """Store features, rounded to half precision; durable when this returns."""
+    def put(self, features: Mapping[bytes, Tensor]) -> None:
+        """Store features, rounded to half precision: all or none, and durable when this returns."""
         try:
             with self._open().begin(write=True) as transaction:
-                transaction.put(key, _pack(features))
+                for key, feature in features.items():
+                    transaction.put(key, _pack(feature))
         except lmdb.Error as error:
             raise OutputError(f"{self.folder}: features cannot be written ({error})") from error
 
     def has(self, key: bytes) -> bool:
-        """Whether there are features under a key."""
+        """Whether there is a feature under a key."""
         with self._open().begin(buffers=True) as transaction:
             return transaction.get(key) is not None
 
@@ -86,25 +88,15 @@ class FeatureStore:
         return self._environment
 
 
-def _pack(features: Features) -> bytes:
-    parts = [_LAYOUT, struct.pack("<I", len(features))]
-    for feature in features:
-        array = feature.detach().cpu().to(torch.float16).contiguous().numpy()
-        parts.append(struct.pack(f"<I{array.ndim}I", array.ndim, *array.shape))
-        parts.append(array.tobytes())
-    return b"".join(parts)
+def _pack(feature: Tensor) -> bytes:
+    array = feature.detach().cpu().to(torch.float16).contiguous().numpy()
+    header = struct.pack(f"<I{array.ndim}I", array.ndim, *array.shape)
+    return _LAYOUT + header + array.tobytes()
 
 
-def _unpack(value: memoryview) -> Features:
+def _unpack(value: memoryview) -> Tensor:
     assert bytes(value[:4]) == _LAYOUT
-    (count,) = struct.unpack_from("<I", value, 4)
-    at, features = 8, []
-    for _ in range(count):
-        (ndim,) = struct.unpack_from("<I", value, at)
-        shape = struct.unpack_from(f"<{ndim}I", value, at + 4)
-        at += 4 + 4 * ndim
-        size = int(np.prod(shape)) * 2
-        array = np.frombuffer(bytes(value[at : at + size]), dtype=np.float16).reshape(shape)
-        features.append(torch.from_numpy(array.copy()))
-        at += size
-    return tuple(features)
+    (ndim,) = struct.unpack_from("<I", value, 4)
+    shape = struct.unpack_from(f"<{ndim}I", value, 8)
+    array = np.frombuffer(value, dtype=np.float16, offset=8 + 4 * ndim).reshape(shape)
+    return torch.from_numpy(array.copy())  # the buffer ends with its transaction

@@ -17,8 +17,8 @@ from foregaze.backbones.efficientnet_lite import PACKAGES, is_package_layout, to
 from foregaze.backbones.weights import load_strictly, read_state_dict, resolve_weights
 from foregaze.errors import ConfigError, UnknownNameError
 
-Features = tuple[Tensor, ...]
-"""Outputs of some stages, each (B, C, h, w) at its own grid."""
+Features = dict[int, Tensor]
+"""Outputs of some stages by their number, each (B, C, h, w) at its own grid."""
 
 
 @dataclass(frozen=True)

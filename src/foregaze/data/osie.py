@@ -73,7 +73,7 @@ def _stimulus_paths(root: Path) -> list[Path]:
 
 
 # Columns of the tables below: observer, order, x, y, duration_ms.
-Table = Float[np.ndarray, "N 5"]
+Table = Float[np.ndarray, "_ 5"]
 
 
 def _eye_tables(path: Path, stimuli: list[Path]) -> list[Table]:

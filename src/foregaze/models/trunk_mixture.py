@@ -5,7 +5,7 @@ Linardos et al. 2021, arXiv:2105.12441). With trunk features f = T(I), computed 
 
     p(x | I) = 1/K sum_k softmax_x( G_sigma_k * r_k(U_k(f)) + w_k log b(x) ),
 
-where U_k are the remaining stages of the backbone, tuned for each branch (none where
+where U_k are the remaining stages of the backbone, tuned for this branch (or left frozen, where
 `tuned_from` lies past the last stage), r_k is a readout of pointwise layers on features of several
 strides, G_sigma_k a Gaussian blur with learned width, b the center bias and w_k its learned weight.
 
@@ -37,6 +37,38 @@ LONGEST_SIDES = 4.0
 """An input side is at most this many times the side of the square of the same area."""
 
 
+class BranchConfig(Config):
+    """What defines one component, but for its weights."""
+
+    tuned_from: int = Field(5, ge=0)
+    """First stage that the branch has a tuned copy of; it shares the frozen ones before."""
+    taps: tuple[int, ...] = (2, 3, 4, 5, 6)
+    """Stages that the readout sees, finest first."""
+    readout: tuple[int, int] = (64, 32)
+    """Channels of the two hidden pointwise layers."""
+    dropout: float = Field(0.3, ge=0, lt=1)
+    """Share of feature channels that are dropped in training."""
+    blur_sigma_px: float = Field(6.0, gt=0)
+    """Initial width of the blur, in input pixels."""
+
+    @model_validator(mode="after")
+    def _taps_ascend(self) -> "BranchConfig":
+        if not self.taps or list(self.taps) != sorted(set(self.taps)):
+            raise ValueError(f"taps must be different stages in ascending order, not {self.taps}")
+        return self
+
+    @property
+    def frozen_inputs(self) -> set[int]:
+        """Frozen stages whose outputs the branch needs: its taps, and what its own go on from.
+
+        Stage -1 is the normalized image.
+        """
+        inputs = {tap for tap in self.taps if tap < self.tuned_from}
+        if self.tuned_from <= self.taps[-1]:
+            inputs.add(self.tuned_from - 1)
+        return inputs
+
+
 class TrunkMixtureConfig(Config):
     """What defines a trunk mixture, but for its weights."""
 
@@ -44,32 +76,21 @@ class TrunkMixtureConfig(Config):
     """A convolutional model of timm."""
     backbone_weights: str | None = None
     """Source of the frozen weights; the backbone's own default where None."""
-    input_size: tuple[int, int] = (384, 512)
+    input_size: tuple[int, int] = (576, 768)
     """Height and width to which a 4:3 image is brought; others get the same area."""
-    tuned_from: int = Field(3, ge=0)
-    """First stage that each branch has a tuned copy of; earlier ones are frozen and shared."""
-    taps: tuple[int, ...] = (2, 4, 6)
-    """Stages that the readout sees, finest first."""
-    readout: tuple[int, int] = (64, 32)
-    """Channels of the two hidden pointwise layers."""
-    dropout: float = Field(0.3, ge=0, lt=1)
-    """Share of feature channels that are dropped in training."""
     density_stride: int = 4
     """Input pixels per cell of the density grid."""
-    blur_sigma_px: float = Field(6.0, gt=0)
-    """Initial width of the blur, in input pixels."""
-    branches: int = Field(1, ge=1)
-
-    @model_validator(mode="after")
-    def _taps_ascend(self) -> "TrunkMixtureConfig":
-        if not self.taps or list(self.taps) != sorted(set(self.taps)):
-            raise ValueError(f"taps must be different stages in ascending order, not {self.taps}")
-        return self
+    branches: tuple[BranchConfig, ...] = Field((BranchConfig(),), min_length=1)
 
     @property
     def resolved_weights(self) -> str:
         """Source of the trunk's weights."""
         return self.backbone_weights or default_weights(self.backbone)
+
+    @property
+    def trunk_outputs(self) -> tuple[int, ...]:
+        """Frozen stages whose outputs some branch needs, in ascending order."""
+        return tuple(sorted(set().union(*(branch.frozen_inputs for branch in self.branches))))
 
 
 def working_size(config: TrunkMixtureConfig, size: Size) -> Size:
@@ -94,10 +115,10 @@ class Trunk(nn.Module):
 
     def __init__(self, config: TrunkMixtureConfig, backbone: StagedBackbone) -> None:
         super().__init__()
-        backbone.check_stages(config.taps)
-        cut = min(config.tuned_from, len(backbone.stages))
-        self.stages = nn.ModuleList(list(backbone.stages)[:cut])
-        self.kept = trunk_outputs(config, cut)
+        for branch in config.branches:
+            backbone.check_stages(branch.taps)
+        self.outputs = config.trunk_outputs
+        self.stages = nn.ModuleList(list(backbone.stages)[: self.outputs[-1] + 1])
         self.register_buffer("mean", torch.tensor(backbone.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(backbone.std).view(3, 1, 1), persistent=False)
 
@@ -106,35 +127,23 @@ class Trunk(nn.Module):
         return super().train(False)
 
     def forward(self, pixels: Float[Tensor, "B 3 H W"]) -> Features:
-        """Features of the kept stages; `pixels` are in 0..255."""
+        """Features of the stages that branches need; `pixels` are in 0..255."""
         x = (pixels / 255 - self.mean) / self.std
-        if not len(self.stages):
-            return (x,)
-        features = []
+        features = {-1: x}
         for number, stage in enumerate(self.stages):
-            x = stage(x)
-            if number in self.kept:
-                features.append(x)
-        return tuple(features)
-
-
-def trunk_outputs(config: TrunkMixtureConfig, cut: int) -> tuple[int, ...]:
-    """Stages whose outputs leave the trunk: those tapped, and the last, which branches go on from.
-
-    Where nothing is frozen this is (-1,), the normalized image.
-    """
-    return tuple(sorted({tap for tap in config.taps if tap < cut} | {cut - 1}))
+            x = features[number] = stage(x)
+        return {number: features[number] for number in self.outputs}
 
 
 class Branch(nn.Module):
     """One component: tuned stages, readout, blur and center bias."""
 
-    def __init__(self, config: TrunkMixtureConfig, backbone: StagedBackbone) -> None:
+    def __init__(
+        self, config: BranchConfig, backbone: StagedBackbone, density_stride: int
+    ) -> None:
         super().__init__()
-        cut = min(config.tuned_from, len(backbone.stages))
-        self.taps = config.taps
-        self.inputs = trunk_outputs(config, cut)
-        tuned = range(cut, max(config.taps) + 1)
+        self.config = config
+        tuned = range(config.tuned_from, config.taps[-1] + 1)
         self.stages = nn.ModuleDict({str(n): copy.deepcopy(backbone.stages[n]) for n in tuned})
         for parameter in self.stages.parameters():
             parameter.requires_grad_(True)
@@ -148,7 +157,7 @@ class Branch(nn.Module):
         self.norm2 = nn.GroupNorm(1, narrow)
         self.conv2 = nn.Conv2d(narrow, 1, 1)
         self.dropout = nn.Dropout2d(config.dropout)
-        sigma_cells = config.blur_sigma_px / config.density_stride
+        sigma_cells = config.blur_sigma_px / density_stride
         self.log_sigma = nn.Parameter(torch.tensor(math.log(sigma_cells)))
         self.blur_radius = math.ceil(4 * sigma_cells)
         self.centerbias_weight = nn.Parameter(torch.tensor(1.0))
@@ -169,12 +178,11 @@ class Branch(nn.Module):
         return normalize(x.squeeze(1) + self.centerbias_weight * centerbias)
 
     def tapped(self, features: Features) -> list[Tensor]:
-        """Features of every tap, running the tuned stages on the trunk's last output."""
-        by_stage = dict(zip(self.inputs, features, strict=True))
-        x = features[-1]
+        """Features of every tap, the branch's own stages in place of the frozen ones."""
+        by_stage = {n: x for n, x in features.items() if n < self.config.tuned_from}
         for number, stage in self.stages.items():
-            x = by_stage[int(number)] = stage(x)
-        return [by_stage[tap] for tap in self.taps]
+            by_stage[int(number)] = stage(by_stage[int(number) - 1])
+        return [by_stage[tap] for tap in self.config.taps]
 
     def readout(self, taps: list[Tensor]) -> Float[Tensor, "B 1 h w"]:
         """Pointwise layers; the first one acts on each tap at its own resolution."""
@@ -201,7 +209,9 @@ class TrunkMixture(nn.Module):
         backbone = create_backbone(config.backbone, config.resolved_weights)
         self.config = config
         self.trunk = Trunk(config, backbone)
-        self.branches = nn.ModuleList(Branch(config, backbone) for _ in range(config.branches))
+        self.branches = nn.ModuleList(
+            Branch(branch, backbone, config.density_stride) for branch in config.branches
+        )
         self.register_buffer("centerbias", torch.zeros(grid_size(config, config.input_size)))
 
     def forward(

@@ -11,11 +11,10 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from foregaze.backbones.staged import create_backbone
 from foregaze.data import load_dataset
 from foregaze.data.folds import assign_folds, split_validation
 from foregaze.models.checkpoint import save_checkpoint
-from foregaze.models.trunk_mixture import Branch, TrunkMixture
+from foregaze.models.trunk_mixture import Branch, TrunkMixture, TrunkMixtureConfig
 from foregaze.training.examples import Examples, StoredFeatures
 from foregaze.training.module import BranchTraining
 from foregaze.training.recipe import Recipe, Stage
@@ -45,54 +44,54 @@ def make_part(recipe: Recipe, dataset: EyeTrackingDataset, name: str) -> Part:
     return Part(name, fit, validation, test)
 
 
-def branch_path(output: Path, part: str, seed: int) -> Path:
+def branch_path(output: Path, part: str, branch: str, seed: int) -> Path:
     """Checkpoint of one finished branch."""
-    return output / part / f"branch-{seed}.safetensors"
+    return output / part / f"{branch}-{seed}.safetensors"
 
 
 def train_branch(
-    recipe: Recipe, output: Path, part_name: str, seed: int, on_epoch: Callable[[], None]
+    recipe: Recipe, output: Path, part: Part, number: int, seed: int, on_epoch: Callable[[], None]
 ) -> None:
     """Train one branch and save it; goes on from the last finished epoch if there is one.
 
     Args:
         recipe: The run.
         output: Its folder.
-        part_name: "fold-0", ..., or "all".
+        part: Images to fit and to stop on.
+        number: Which of the recipe's branches.
         seed: Of the branch.
         on_epoch: Called after each epoch, those of an earlier, interrupted run included.
     """
     _silence_lightning()
-    dataset = load_dataset(recipe.data.name, recipe.data.root)
-    part = make_part(recipe, dataset, part_name)
-    model = _single_branch_model(recipe, seed)
-    folder = output / part_name / f"branch-{seed}"
-    for stage in recipe.stages:
-        module = _stage_module(recipe, dataset, part, stage, seed, model.branches[0])
+    branch = recipe.branches[number]
+    model = _initial_model(recipe.model_config_of([branch.config]), seed)
+    folder = output / part.name / f"{branch.name}-{seed}"
+    for stage in branch.stages:
+        module = _stage_module(recipe, part, stage, seed, model)
         _fit_stage(module, folder / stage.name, on_epoch)
-    save_checkpoint(model, branch_path(output, part_name, seed), {"part": part_name, "seed": seed})
+    card = {"part": part.name, "seed": seed}
+    save_checkpoint(model, branch_path(output, part.name, branch.name, seed), card)
 
 
-def _single_branch_model(recipe: Recipe, seed: int) -> TrunkMixture:
+def _initial_model(config: TrunkMixtureConfig, seed: int) -> TrunkMixture:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return TrunkMixture(recipe.model.model_copy(update={"branches": 1}))
+        return TrunkMixture(config)
 
 
 def _stage_module(
-    recipe: Recipe,
-    dataset: EyeTrackingDataset,
-    part: Part,
-    stage: Stage,
-    seed: int,
-    branch: torch.nn.Module,
+    recipe: Recipe, part: Part, stage: Stage, seed: int, model: TrunkMixture
 ) -> BranchTraining:
+    branch = model.branches[0]
     assert isinstance(branch, Branch)
-    if stage.dataset is not None:
-        dataset = load_dataset(stage.dataset, recipe.data.root)
-    features = StoredFeatures(recipe.model, dataset, recipe.store)
+    dataset = load_dataset(stage.dataset or recipe.data.name, recipe.data.root)
+    features = StoredFeatures(
+        model.config, model.config.trunk_outputs, dataset, recipe.store
+    )
     examples = Examples(dataset, features, part.fit, recipe.data)
-    return BranchTraining(branch, recipe, stage, seed, examples, part.fit, part.validation)
+    return BranchTraining(
+        branch, stage, seed, examples, part.fit, part.validation, mirror=recipe.data.mirror
+    )
 
 
 class _ReportEpochs(Callback):

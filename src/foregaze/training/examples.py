@@ -45,34 +45,45 @@ class Example(NamedTuple):
 
 
 class StoredFeatures:
-    """Features of a trunk for the stimuli of a data set, through the feature store."""
+    """Frozen features of a data set's stimuli, through the feature store.
+
+    Args:
+        config: Backbone and input size.
+        stages: Frozen stages to read and fill.
+        dataset: Stimuli.
+        store: Folder of the store.
+    """
 
     def __init__(
-        self, config: TrunkMixtureConfig, dataset: EyeTrackingDataset, store: Path
+        self,
+        config: TrunkMixtureConfig,
+        stages: Sequence[int],
+        dataset: EyeTrackingDataset,
+        store: Path,
     ) -> None:
         self.config = config
+        self.stages = tuple(stages)
         self.stimuli = dataset.stimuli
         self.store = FeatureStore(store)
-        self._trunk_id = self._identify_trunk()
+        self._weights = trunk_sha256(config.resolved_weights) or config.resolved_weights
         self._image_hashes: dict[int, str] = {}
 
-    def _identify_trunk(self) -> str:
-        config = self.config
-        weights = trunk_sha256(config.resolved_weights) or config.resolved_weights
-        return f"{config.backbone} {weights} stages<{config.tuned_from} taps{config.taps}"
-
-    def key(self, view: View) -> bytes:
-        """Key of a view's features in the store."""
+    def keys(self, view: View) -> dict[int, bytes]:
+        """Key of each stage's features of a view."""
         path = self.stimuli.paths[view.image]
         if view.image not in self._image_hashes:
             self._image_hashes[view.image] = hashlib.sha256(path.read_bytes()).hexdigest()
         size = working_size(self.config, self.stimuli.sizes[view.image])
         preprocessing = f"{RESIZING} {size} {'mirrored' if view.mirrored else 'plain'}"
-        return feature_key(self._trunk_id, preprocessing, self._image_hashes[view.image])
+        image = self._image_hashes[view.image]
+        return {
+            stage: feature_key(self.config.backbone, f"{stage}", self._weights, preprocessing, image)
+            for stage in self.stages
+        }
 
     def missing(self, views: Sequence[View]) -> list[View]:
-        """Views whose features are still to be computed."""
-        return [view for view in views if not self.store.has(self.key(view))]
+        """Views of which some features are still to be computed."""
+        return [v for v in views if not all(map(self.store.has, self.keys(v).values()))]
 
     @torch.inference_mode()
     def fill(self, view: View, trunk: Trunk) -> None:
@@ -82,12 +93,15 @@ class StoredFeatures:
         if view.mirrored:
             pixels = pixels.flip(-1)
         features = trunk(pixels[None].contiguous(memory_format=torch.channels_last))
-        self.store.put(self.key(view), tuple(f.squeeze(0) for f in features))
+        self.store.put({key: features[stage][0] for stage, key in self.keys(view).items()})
 
     def __getitem__(self, view: View) -> Features:
-        stored = self.store.get(self.key(view))
-        assert stored is not None, f"no features of {view}: the store is filled before training"
-        return tuple(feature.float() for feature in stored)
+        return {stage: self._stored(view, key) for stage, key in self.keys(view).items()}
+
+    def _stored(self, view: View, key: bytes) -> Tensor:
+        feature = self.store.get(key)
+        assert feature is not None, f"no features of {view}: the store is filled before training"
+        return feature.float()
 
 
 class Examples(Dataset[Example]):
@@ -185,8 +199,9 @@ def batches_per_epoch(images: Sequence[int], sizes: Sequence[Size], batch_size: 
 
 def collate(examples: Sequence[Example]) -> Example:
     """Stack examples of images of one size."""
+    stages = examples[0].features
     return Example(
-        tuple(torch.stack(parts) for parts in zip(*(e.features for e in examples), strict=True)),
+        {stage: torch.stack([e.features[stage] for e in examples]) for stage in stages},
         torch.stack([e.centerbias for e in examples]),
         torch.stack([e.counts for e in examples]),
     )

@@ -20,7 +20,7 @@ from foregaze.training.examples import (
     batches_per_epoch,
     collate,
 )
-from foregaze.training.recipe import Recipe, Stage
+from foregaze.training.recipe import Stage
 
 
 def log_likelihood_bits(
@@ -36,33 +36,34 @@ class BranchTraining(lightning.LightningModule):
 
     Args:
         branch: What is fitted, in place.
-        recipe: Supplies the data settings.
         stage: Epochs, rates and batch size.
         seed: With the epoch's number it decides order, mirroring and dropout, and nothing else does.
         examples: Features, center bias and fixations.
         fit_images: Images that are fitted.
         validation_images: Images that choose the epoch; may be empty.
+        mirror: Whether half of the images are shown mirrored.
     """
 
     def __init__(
         self,
         branch: Branch,
-        recipe: Recipe,
         stage: Stage,
         seed: int,
         examples: Examples,
         fit_images: Sequence[int],
         validation_images: Sequence[int],
+        *,
+        mirror: bool,
     ) -> None:
         super().__init__()
         self.branch = branch
-        self.recipe = recipe
         self.stage = stage
         self.seed = seed
         self.examples = examples
         self.fit_images = examples.with_fixations(fit_images)
         self.validation_images = examples.with_fixations(validation_images)
-        self.sizes = [working_size(recipe.model, size) for size in examples.sizes]
+        self.mirror = mirror
+        self.sizes = [working_size(examples.features.config, size) for size in examples.sizes]
 
     def train_dataloader(self) -> DataLoader[Example]:
         """This epoch's batches; the trainer asks anew for each epoch."""
@@ -70,7 +71,7 @@ class BranchTraining(lightning.LightningModule):
             self.fit_images,
             self.sizes,
             self.stage.batch_size,
-            mirror=self.recipe.data.mirror,
+            mirror=self.mirror,
             seed=(self.seed, self.current_epoch),
         )
         return DataLoader(self.examples, batch_sampler=batches, collate_fn=collate)
@@ -95,7 +96,10 @@ class BranchTraining(lightning.LightningModule):
         self.log("validation/LL", self._bits(batch).mean(), batch_size=len(batch.counts))
 
     def _bits(self, batch: Example) -> Float[Tensor, " B"]:
-        features = tuple(f.contiguous(memory_format=torch.channels_last) for f in batch.features)
+        features = {
+            stage: feature.contiguous(memory_format=torch.channels_last)
+            for stage, feature in batch.features.items()
+        }
         log_density = self.branch(features, batch.centerbias)
         return log_likelihood_bits(resample(log_density, batch.counts.shape[-2:]), batch.counts)
 

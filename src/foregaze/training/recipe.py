@@ -1,15 +1,16 @@
 """Recipes: everything that decides what a training run makes, as data.
 
 A recipe trains one model per part: each fold's model on the images of the other folds, and the
-model to ship on all images. A model has one branch per seed; branches are trained independently.
+model to ship on all images. The branches of a model are trained independently of each other.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field, model_validator
 
 from foregaze.config import Config
-from foregaze.models.trunk_mixture import TrunkMixtureConfig
+from foregaze.models.trunk_mixture import BranchConfig, TrunkMixtureConfig
 
 
 class DataConfig(Config):
@@ -49,16 +50,34 @@ class Stage(Config):
     clip_gradient_norm: float = Field(1.0, gt=0)
 
 
+class BranchRecipe(Config):
+    """How branches of one kind are trained; one for each seed."""
+
+    name: str
+    config: BranchConfig
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "BranchRecipe":
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds must differ, not {self.seeds}")
+        if len({stage.name for stage in self.stages}) != len(self.stages):
+            raise ValueError("stages must have different names")
+        return self
+
+
 class Recipe(Config):
     """A whole training run."""
 
     name: str
     """What the model is called in reports."""
-    model: TrunkMixtureConfig
+    backbone: str = "tf_efficientnet_lite2"
+    backbone_weights: str | None = None
+    input_size: tuple[int, int] = (576, 768)
+    density_stride: int = 4
+    branches: tuple[BranchRecipe, ...] = Field(min_length=1)
     data: DataConfig
-    stages: tuple[Stage, ...] = Field(min_length=1)
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
-    """One branch is trained for each."""
     parts: tuple[str, ...] = ("folds", "all")
     """"folds", "fold-0", "fold-1", ...: models to be scored; "all": the model to ship."""
     workers: int = Field(2, ge=1)
@@ -68,15 +87,13 @@ class Recipe(Config):
     """Folder of the feature store."""
 
     @model_validator(mode="after")
-    def _seeds_differ(self) -> "Recipe":
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError(f"seeds must differ, not {self.seeds}")
-        if len({stage.name for stage in self.stages}) != len(self.stages):
-            raise ValueError("stages must have different names")
+    def _parts_are_known(self) -> "Recipe":
         known = ["folds", "all", *(f"fold-{k}" for k in range(self.data.folds))]
         wrong = [part for part in self.parts if part not in known]
         if wrong or not self.parts:
             raise ValueError(f"parts must be among {known}, not {self.parts}")
+        if len({branch.name for branch in self.branches}) != len(self.branches):
+            raise ValueError("branches must have different names")
         return self
 
     def part_names(self) -> list[str]:
@@ -84,3 +101,18 @@ class Recipe(Config):
         every_fold = [f"fold-{k}" for k in range(self.data.folds)]
         names = [n for part in self.parts for n in (every_fold if part == "folds" else [part])]
         return list(dict.fromkeys(names))
+
+    def model_config_of(self, branches: Sequence[BranchConfig]) -> TrunkMixtureConfig:
+        """The configuration of a model with some branches."""
+        return TrunkMixtureConfig(
+            backbone=self.backbone,
+            backbone_weights=self.backbone_weights,
+            input_size=self.input_size,
+            density_stride=self.density_stride,
+            branches=tuple(branches),
+        )
+
+    @property
+    def mixture(self) -> TrunkMixtureConfig:
+        """The configuration of the model that the recipe makes."""
+        return self.model_config_of([b.config for b in self.branches for _ in b.seeds])

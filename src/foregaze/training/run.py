@@ -133,7 +133,7 @@ def _follow(jobs: Iterable[Future[Any]], what: str, on_progress: OnProgress) -> 
 def _fill_store(
     recipe: Recipe, dataset: EyeTrackingDataset, pool: ProcessPoolExecutor, on_progress: OnProgress
 ) -> None:
-    features = StoredFeatures(recipe.model, dataset, recipe.store)
+    features = _stored_features(recipe, dataset)
     mirrored = (False, True) if recipe.data.mirror else (False,)
     missing = features.missing([View(i, m) for i in range(len(dataset)) for m in mirrored])
     features.store.close()
@@ -141,14 +141,24 @@ def _fill_store(
     _follow([pool.submit(_fill, recipe, chunk) for chunk in chunks], "features", on_progress)
 
 
+def _stored_features(recipe: Recipe, dataset: EyeTrackingDataset) -> StoredFeatures:
+    mixture = recipe.mixture
+    return StoredFeatures(mixture, mixture.trunk_outputs, dataset, recipe.store)
+
+
 def _fill(recipe: Recipe, views: list[View]) -> None:
     dataset = load_dataset(recipe.data.name, recipe.data.root)
-    features = StoredFeatures(recipe.model, dataset, recipe.store)
-    backbone = create_backbone(recipe.model.backbone, recipe.model.resolved_weights)
-    trunk = Trunk(recipe.model, backbone).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    features = _stored_features(recipe, dataset)
+    backbone = create_backbone(recipe.backbone, recipe.mixture.resolved_weights)
+    trunk = Trunk(recipe.mixture, backbone)
     for view in views:
         features.fill(view, trunk)
     features.store.close()
+
+
+def _branches(recipe: Recipe) -> list[tuple[int, int]]:
+    """Number and seed of every branch, in the order of the mixture."""
+    return [(number, seed) for number, b in enumerate(recipe.branches) for seed in b.seeds]
 
 
 def _train_branches(
@@ -159,18 +169,18 @@ def _train_branches(
     on_progress: OnProgress,
 ) -> None:
     jobs = [
-        (part.name, seed)
-        for seed in recipe.seeds
+        (part, number, seed)
+        for number, seed in _branches(recipe)
         for part in parts
-        if not branch_path(output, part.name, seed).exists()
+        if not branch_path(output, part.name, recipe.branches[number].name, seed).exists()
     ]
-    epochs = len(jobs) * sum(stage.epochs for stage in recipe.stages)
+    epochs = sum(stage.epochs for _, n, _ in jobs for stage in recipe.branches[n].stages)
     done = 0
     with multiprocessing.Manager() as manager:
         finished_epochs = manager.Queue()
         pending = {
-            pool.submit(train_branch, recipe, output, part, seed, partial(finished_epochs.put, 1))
-            for part, seed in jobs
+            pool.submit(train_branch, recipe, output, *job, partial(finished_epochs.put, 1))
+            for job in jobs
         }
         while pending:
             finished, pending = wait(pending, _POLL_SECONDS)
@@ -189,13 +199,14 @@ def _assemble(recipe: Recipe, dataset: EyeTrackingDataset, output: Path, part: P
     path = output / part.name / "model.safetensors"
     if path.exists():
         return path
-    config = recipe.model.model_copy(update={"branches": len(recipe.seeds)})
+    config = recipe.mixture
     model = TrunkMixture(config)
     tensors: dict[str, Tensor] = {}
-    for number, seed in enumerate(recipe.seeds):
-        for key, tensor in read_tensors(branch_path(output, part.name, seed)).items():
+    for place, (number, seed) in enumerate(_branches(recipe)):
+        branch = branch_path(output, part.name, recipe.branches[number].name, seed)
+        for key, tensor in read_tensors(branch).items():
             if key.startswith("branches.0."):
-                tensors[key.replace("branches.0.", f"branches.{number}.", 1)] = tensor
+                tensors[key.replace("branches.0.", f"branches.{place}.", 1)] = tensor
     prior = CenterBias(dataset.subset(part.fit), recipe.data.centerbias_sigma_px)
     size = grid_size(config, config.input_size)
     tensors["centerbias"] = torch.from_numpy(prior.log_density(size))

@@ -96,9 +96,10 @@ def draw_prediction(
 ) -> Figure:
     """Draw where a model expects fixations.
 
-    The first panel lays a heat map over the photograph, with contours around the smallest regions
-    that hold a quarter, half and three quarters of the mass. The second shows the sampled
-    fixations. Panels stand side by side, or one above the other for a panorama.
+    The first panel lays a heat map over the photograph in gray, so that all color is prediction,
+    with contours around the smallest regions that hold a quarter, half and three quarters of the
+    mass. The second shows the sampled fixations. Panels stand side by side, or one above the
+    other for a panorama.
 
     Args:
         image: The stimulus, sRGB.
