@@ -1,7 +1,8 @@
 """A loaded model that predicts from images."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -36,15 +37,22 @@ class Predictor:
         model: The network.
         engine: What runs its `forward`.
         device: Where the engine wants its inputs.
+        card: What the checkpoint says of its training.
     """
 
     def __init__(
-        self, name: str, model: TrunkMixture, engine: Engine, device: torch.device
+        self,
+        name: str,
+        model: TrunkMixture,
+        engine: Engine,
+        device: torch.device,
+        card: Mapping[str, Any],
     ) -> None:
         self.name = name
         self.model = model
         self.engine = engine
         self.device = device
+        self.card = card
 
     @torch.inference_mode()
     def predict(
@@ -82,7 +90,7 @@ class Predictor:
         grid: Size,
     ) -> Float[Tensor, "1 h w"]:
         if centerbias is None:
-            return resample(self.model.centerbias[None], grid)
+            return resample(self.model.centerbias[None].cpu(), grid)
         if isinstance(centerbias, str):
             if centerbias != "uniform":
                 raise ShapeError(

@@ -7,12 +7,13 @@ loading checks that they are still the ones that it was trained on.
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from foregaze.backbones.weights import file_sha256, resolve_weights
@@ -21,6 +22,8 @@ from foregaze.errors import OutputError, UnknownNameError, WeightsError
 from foregaze.models import MODELS, TrunkMixture
 
 FORMAT = "foregaze-1"
+GRAPH_KEY = "onnx_graph"
+"""Tensor of bytes that is no weight."""
 
 
 class Header(Config):
@@ -36,7 +39,12 @@ class Header(Config):
 
 
 def save_checkpoint(
-    model: TrunkMixture, path: Path, card: Mapping[str, Any], *, half: bool = False
+    model: TrunkMixture,
+    path: Path,
+    card: Mapping[str, Any],
+    *,
+    half: bool = False,
+    graph: bytes | None = None,
 ) -> None:
     """Write a model's trained tensors, whole or not at all.
 
@@ -45,6 +53,7 @@ def save_checkpoint(
         path: A `.safetensors` file; its folder exists.
         card: What to say of the weights; JSON.
         half: Store tensors of two and more dimensions in half precision.
+        graph: The model's ONNX graph (see `foregaze.models.onnx_graph`).
 
     Raises:
         OutputError: If the file cannot be written.
@@ -59,11 +68,13 @@ def save_checkpoint(
     tensors = {
         key: _stored(tensor, half=half) for key, tensor in model.trained_tensors().items()
     }
+    if graph is not None:
+        tensors[GRAPH_KEY] = torch.frombuffer(bytearray(graph), dtype=torch.uint8)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        save_file(tensors, partial, metadata={"foregaze": header.model_dump_json()})
+        partial.write_bytes(save(tensors, metadata={"foregaze": header.model_dump_json()}))
         partial.replace(path)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error})") from error
     finally:
         partial.unlink(missing_ok=True)
@@ -90,8 +101,19 @@ def read_header(path: Path) -> Header:
     return header
 
 
-def load_checkpoint(path: Path) -> TrunkMixture:
-    """The model that a checkpoint holds, in evaluation mode and single precision.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint holds, ready to use."""
+
+    model: TrunkMixture
+    """In evaluation mode and single precision, on the CPU."""
+    graph: bytes | None
+    """ONNX graph of the model, where the checkpoint has one."""
+    card: dict[str, Any]
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
 
     Raises:
         WeightsError: If the file is no checkpoint, does not fit its architecture, or the trunk's
@@ -109,8 +131,12 @@ def load_checkpoint(path: Path) -> TrunkMixture:
             f"but {config.resolved_weights} has {found}"
         )
     model = kind(config)
-    load_trained(model, read_tensors(path), str(path))
-    return model.eval()
+    tensors = read_tensors(path)
+    graph = tensors.pop(GRAPH_KEY, None)
+    load_trained(model, tensors, str(path))
+    return Checkpoint(
+        model.eval(), None if graph is None else graph.numpy().tobytes(), header.card
+    )
 
 
 def load_trained(model: TrunkMixture, tensors: Mapping[str, Tensor], source: str) -> None:

@@ -23,6 +23,7 @@ from foregaze.evaluation.evaluate import evaluate
 from foregaze.evaluation.report import Report, merge, read_report
 from foregaze.inference.zoo import load_model
 from foregaze.models.checkpoint import load_trained, read_tensors, save_checkpoint
+from foregaze.models.onnx_graph import export_graph
 from foregaze.models.trunk_mixture import Trunk, TrunkMixture, grid_size
 from foregaze.training.branch import Part, branch_path, make_part, train_branch
 from foregaze.training.examples import StoredFeatures, View
@@ -211,11 +212,13 @@ def _assemble(recipe: Recipe, dataset: EyeTrackingDataset, output: Path, part: P
     size = grid_size(config, config.input_size)
     tensors["centerbias"] = torch.from_numpy(prior.log_density(size))
     load_trained(model, tensors, str(path.parent))
-    save_checkpoint(model, path, card(recipe, dataset, part))
+    save_checkpoint(
+        model, path, _card(recipe, dataset, part), half=True, graph=export_graph(model.eval())
+    )
     return path
 
 
-def card(recipe: Recipe, dataset: EyeTrackingDataset, part: Part) -> dict[str, Any]:
+def _card(recipe: Recipe, dataset: EyeTrackingDataset, part: Part) -> dict[str, Any]:
     """What a model file says of how it was made."""
     return {
         "recipe": recipe.model_dump(mode="json", exclude={"store", "workers"}),
