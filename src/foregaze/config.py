@@ -18,6 +18,9 @@ class Config(BaseModel):
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
+_LONGEST_GIVEN = 80
+"""Characters of a wrong value that a message repeats."""
+
 
 def read_config(
     kind: type[AnyConfig], path: str | Path, overrides: Sequence[str] = ()
@@ -37,8 +40,8 @@ def read_config(
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2020-13-01
+        raise ConfigError(f"{path}: is not YAML ({_one_line(error)})") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected keys and values, found {type(content).__name__}")
     for override in overrides:
@@ -68,18 +71,19 @@ def _first_problem(kind: type[Config], error: ValidationError) -> str:
         return f"unknown key {where!r}; known here: {', '.join(known)}"
     if problem["type"] == "missing":
         return f"key {where!r} is missing"
-    return f"{where}: {problem['msg']} (given: {problem['input']!r})"
+    given = repr(problem["input"])
+    if len(given) > _LONGEST_GIVEN:
+        given = f"{given[:_LONGEST_GIVEN]}..."
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')} (given: {given})"
 
 
 def _known_keys(kind: type[Config], parents: tuple[int | str, ...]) -> list[str]:
     """Keys of the configuration that sits at `parents` inside `kind`."""
     for part in parents:
-        if isinstance(part, int):
+        if part not in kind.model_fields:  # a place in a list, or a key of a dictionary
             continue
-        field = kind.model_fields[part]
-        nested = [t for t in _inner_types(field.annotation) if issubclass(t, Config)]
-        if nested:
-            kind = nested[0]
+        inner = _inner_types(kind.model_fields[str(part)].annotation)
+        kind = next((t for t in inner if issubclass(t, Config)), kind)
     return sorted(kind.model_fields)
 
 
@@ -93,14 +97,22 @@ def _replace(content: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set {override!r}: expected key=value")
+    try:
+        replacement = yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"--set {override!r}: {value!r} is not YAML") from error
     *parents, last = key.split(".")
     target: Any = content
     try:
         for part in parents:
             target = target[int(part)] if isinstance(target, list) else target.setdefault(part, {})
         if isinstance(target, list):
-            target[int(last)] = yaml.safe_load(value)
+            target[int(last)] = replacement
         else:
-            target[last] = yaml.safe_load(value)
-    except (ValueError, IndexError, TypeError, AttributeError, yaml.YAMLError) as error:
+            target[last] = replacement
+    except (ValueError, IndexError, TypeError, AttributeError) as error:
         raise ConfigError(f"--set {override!r}: there is no such place in the recipe") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

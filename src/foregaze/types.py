@@ -6,6 +6,7 @@ covers [i, i+1). Sizes are `(H, W)`. Letters: `N` fixations, `T` fixation histor
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ class Stimuli:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fixations:
     """Fixations as columns of one table; a row is one fixation."""
 
@@ -73,12 +74,14 @@ class Fixations:
     @property
     def column(self) -> Int[np.ndarray, " N"]:
         """Pixel column under each fixation."""
-        return np.floor(self.x).astype(np.int64)
+        column: Int[np.ndarray, " N"] = np.floor(self.x).astype(np.int64)
+        return column
 
     @property
     def row(self) -> Int[np.ndarray, " N"]:
         """Pixel row under each fixation."""
-        return np.floor(self.y).astype(np.int64)
+        row: Int[np.ndarray, " N"] = np.floor(self.y).astype(np.int64)
+        return row
 
 
 def drop_outside(fixations: Fixations, sizes: Sequence[Size]) -> tuple[Fixations, int]:
@@ -90,7 +93,7 @@ def drop_outside(fixations: Fixations, sizes: Sequence[Size]) -> tuple[Fixations
     return fixations.where(inside), int((~inside).sum())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EyeTrackingDataset:
     """Stimuli and the fixations that observers made on them."""
 
@@ -102,15 +105,17 @@ class EyeTrackingDataset:
     px_per_dva: float | None
     """Stimulus pixels per degree of visual angle, where the authors give it."""
     dropped_fixations: int = 0
-    """Fixations left out because they lay outside their image."""
+    """Fixations of the whole data set left out because they lay outside their image."""
     same_picture: tuple[tuple[str, ...], ...] = ()
     """Groups of names that show one picture, which folds keep together."""
 
     def __post_init__(self) -> None:
-        if len(self.fixations) and int(self.fixations.image.max()) >= len(self.stimuli):
+        image = self.fixations.image
+        wrong = image[(image < 0) | (image >= len(self.stimuli))]
+        if len(wrong):
             raise DataError(
-                f"{self.name}: fixations on image {int(self.fixations.image.max())}, "
-                f"but there are only {len(self.stimuli)} stimuli"
+                f"{self.name}: fixations on image {wrong[0]}, "
+                f"but there are {len(self.stimuli)} stimuli, numbered from 0"
             )
 
     def __len__(self) -> int:
@@ -133,10 +138,7 @@ class EyeTrackingDataset:
         evidence = self.evidence()
         by_image = np.argsort(evidence.image, kind="stable")
         cuts = np.searchsorted(evidence.image[by_image], np.arange(len(self) + 1))
-        return [
-            evidence.where(by_image[start:stop])
-            for start, stop in zip(cuts[:-1], cuts[1:], strict=True)
-        ]
+        return [evidence.where(by_image[start:stop]) for start, stop in pairwise(cuts)]
 
     def history(
         self, length: int
@@ -151,17 +153,25 @@ class EyeTrackingDataset:
         y_hist = np.full((len(f), length), np.nan)
         if not len(f):
             return x_hist, y_hist
-        row_of = {key: row for row, key in enumerate(zip(f.image, f.observer, f.order, strict=True))}
-        for row, (image, observer, order) in enumerate(zip(f.image, f.observer, f.order, strict=True)):
-            for back in range(1, min(length, int(order)) + 1):
-                earlier = row_of.get((image, observer, order - back))
-                if earlier is not None:
-                    x_hist[row, length - back] = f.x[earlier]
-                    y_hist[row, length - back] = f.y[earlier]
+        image, observer, order = (c.astype(np.int64) for c in (f.image, f.observer, f.order))
+        key = (image * (observer.max() + 1) + observer) * (order.max() + 1) + order
+        by_key = np.argsort(key)
+        for back in range(1, length + 1):
+            position = np.searchsorted(key, key - back, sorter=by_key)  # found or not, below N
+            earlier = by_key[position]
+            found = (order >= back) & (key[earlier] == key - back)
+            x_hist[found, length - back] = f.x[earlier[found]]
+            y_hist[found, length - back] = f.y[earlier[found]]
         return x_hist, y_hist
 
     def subset(self, indices: Sequence[int]) -> "EyeTrackingDataset":
-        """The data set of the stimuli at `indices`, in that order, renumbered from 0."""
+        """The data set of the stimuli at `indices`, in that order, renumbered from 0.
+
+        Raises:
+            DataError: If a stimulus is asked for twice.
+        """
+        if len(set(indices)) < len(indices):
+            raise DataError(f"{self.name}: a subset cannot hold a stimulus twice")
         number = np.full(len(self), -1)
         number[np.asarray(indices, dtype=np.int64)] = np.arange(len(indices))
         kept = self.fixations.where(number[self.fixations.image] >= 0)

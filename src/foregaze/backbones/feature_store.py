@@ -6,16 +6,19 @@ not at all, whatever happens to the process that writes it, and let several proc
 """
 
 import hashlib
+import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import lmdb
 import numpy as np
 import torch
 from torch import Tensor
 
-from foregaze.errors import OutputError
+from foregaze.errors import OutputError, ShapeError
 
 _LAYOUT = b"FG1\0"
 """First bytes of every value; a change of layout changes them, and so every key."""
@@ -32,69 +35,96 @@ def feature_key(*parts: str) -> bytes:
     return hashlib.sha256(_LAYOUT + "\0".join(parts).encode()).digest()
 
 
+_ENVIRONMENTS: WeakValueDictionary[tuple[int, Path], lmdb.Environment] = WeakValueDictionary()
+"""Open environments by process and folder: LMDB opens a folder at most once per process."""
+
+
 class FeatureStore:
     """A dictionary on disk from key to features, safe for several processes.
 
-    Opened lazily in each process, so that it can be handed to data-loading workers.
+    Opened lazily in each process, so that it can be handed to data-loading workers. Stores of the
+    same folder share one environment within a process.
+
+    Raises:
+        OutputError: From every method, if the folder cannot be opened, read or written.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self._environment: lmdb.Environment | None = None
+        self._process = 0
 
     def __getstate__(self) -> dict[str, object]:
-        return {"folder": self.folder, "_environment": None}
+        return {"folder": self.folder, "_environment": None, "_process": 0}
 
     def get(self, key: bytes) -> Tensor | None:
         """A feature in half precision, or None where there is none yet."""
-        with self._open().begin(buffers=True) as transaction:
+        with self._transaction() as transaction:
             value = transaction.get(key)
             return None if value is None else _unpack(value)
 
     def put(self, features: Mapping[bytes, Tensor]) -> None:
-        """Store features, rounded to half precision: all or none, and durable when this returns."""
-        try:
-            with self._open().begin(write=True) as transaction:
-                for key, feature in features.items():
-                    transaction.put(key, _pack(feature))
-        except lmdb.Error as error:
-            raise OutputError(f"{self.folder}: features cannot be written ({error})") from error
+        """Store features, rounded to half precision: all or none, and durable when this returns.
+
+        Raises:
+            ShapeError: If a value is not finite in half precision.
+        """
+        packed = {key: _pack(feature) for key, feature in features.items()}
+        with self._transaction(write=True) as transaction:
+            for key, value in packed.items():
+                transaction.put(key, value)
 
     def has(self, key: bytes) -> bool:
         """Whether there is a feature under a key."""
-        with self._open().begin(buffers=True) as transaction:
+        with self._transaction() as transaction:
             return transaction.get(key) is not None
 
     def __len__(self) -> int:
-        return int(self._open().stat()["entries"])
+        with self._transaction() as transaction:
+            return int(transaction.stat()["entries"])
 
     def close(self) -> None:
         """Release the files; the next access opens them again."""
-        if self._environment is not None:
-            self._environment.close()
-            self._environment = None
+        self._environment = None  # closed with the last store of this process and folder
+
+    @contextmanager
+    def _transaction(self, *, write: bool = False) -> Iterator[lmdb.Transaction]:
+        try:
+            with self._open().begin(write=write, buffers=True) as transaction:
+                yield transaction
+        except (OSError, lmdb.Error) as error:
+            raise OutputError(f"{self.folder}: is no usable feature store ({error})") from error
 
     def _open(self) -> lmdb.Environment:
-        if self._environment is None:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                self._environment = lmdb.open(
-                    str(self.folder), map_size=_MAP_BYTES, readahead=False, max_readers=512
-                )
-            except (OSError, lmdb.Error) as error:
-                raise OutputError(
-                    f"{self.folder}: no feature store can be opened there ({error})"
-                ) from error
+        if self._environment is None or self._process != os.getpid():
+            self._environment = _environment(self.folder)
+            self._process = os.getpid()
         return self._environment
 
 
+def _environment(folder: Path) -> lmdb.Environment:
+    for (process, _), inherited in list(_ENVIRONMENTS.items()):
+        if process != os.getpid():  # LMDB's are of no use after a fork
+            inherited.close()
+    folder.mkdir(parents=True, exist_ok=True)
+    place = (os.getpid(), folder.resolve())
+    environment = _ENVIRONMENTS.get(place)
+    if environment is None:
+        environment = lmdb.open(str(folder), map_size=_MAP_BYTES, readahead=False, max_readers=512)
+        environment.reader_check()  # frees the places of readers that were killed
+        _ENVIRONMENTS[place] = environment
+    return environment
+
+
 def _pack(feature: Tensor) -> bytes:
-    array = feature.detach().cpu().to(torch.float16).contiguous().numpy()
-    header = struct.pack(f"<I{array.ndim}I", array.ndim, *array.shape)
-    return _LAYOUT + header + array.tobytes()
+    half = feature.detach().cpu().to(torch.float16).contiguous()
+    if not half.isfinite().all():
+        raise ShapeError("features hold values that are not finite in half precision")
+    header = struct.pack(f"<I{half.ndim}I", half.ndim, *half.shape)
+    return _LAYOUT + header + half.numpy().tobytes()
 
 
-def _unpack(value: memoryview) -> Tensor:
+def _unpack(value: bytes | memoryview) -> Tensor:
     assert bytes(value[:4]) == _LAYOUT
     (ndim,) = struct.unpack_from("<I", value, 4)
     shape = struct.unpack_from(f"<{ndim}I", value, 8)

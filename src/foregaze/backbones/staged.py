@@ -5,17 +5,20 @@ keeps; the later stages can be copied and tuned. EfficientNets are cut between t
 blocks, other convolutional networks where timm lists their features. `B` batch, `h w` grids.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import timm
 import torch
-from jaxtyping import Float
+from timm.models import EfficientNet, MobileNetV3, PretrainedCfg
 from torch import Tensor, nn
 
 from foregaze.backbones.efficientnet_lite import PACKAGES, is_package_layout, to_timm_names
 from foregaze.backbones.weights import load_strictly, read_state_dict, resolve_weights
-from foregaze.errors import ConfigError, UnknownNameError
+from foregaze.errors import ConfigError, UnknownNameError, WeightsError
+
+_PROBE_PX = 64
+"""Side of the picture that a backbone's channels and strides are measured on."""
 
 Features = dict[int, Tensor]
 """Outputs of some stages by their number, each (B, C, h, w) at its own grid."""
@@ -30,8 +33,8 @@ class StagedBackbone:
     """Output channels of each stage."""
     strides: tuple[int, ...]
     """Input pixels per output cell of each stage."""
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     """Normalization of images scaled to 0..1."""
 
     def check_stages(self, numbers: Sequence[int]) -> None:
@@ -42,10 +45,18 @@ class StagedBackbone:
 
 
 def default_weights(name: str) -> str:
-    """Source of the weights that a backbone has without further word."""
+    """Source of the weights that a backbone has without further word.
+
+    Raises:
+        UnknownNameError: If timm has no such model.
+        WeightsError: If timm publishes no weights of it.
+    """
     if name in PACKAGES:
         return PACKAGES[name]
-    return f"hub:timm/{name}.in1k/model.safetensors"
+    repository = _published(name).hf_hub_id
+    if not repository:
+        raise WeightsError(f"backbone {name!r} has no published weights; give backbone_weights")
+    return f"hub:{repository}/model.safetensors"
 
 
 def create_backbone(name: str, weights: str) -> StagedBackbone:
@@ -60,68 +71,120 @@ def create_backbone(name: str, weights: str) -> StagedBackbone:
         WeightsError: If the weights are not there or do not fit strictly.
         ConfigError: If the model has no stages to cut at.
     """
-    if not timm.is_model(name):
-        raise UnknownNameError("backbone", name, [*PACKAGES, "(any convolutional model of timm)"])
+    published = _published(name)
     network = _load_network(name, weights).eval()
-    data = timm.data.resolve_model_data_config(network)
-    stages, channels, strides = _cut(name, network)
-    for parameter in stages.parameters():
-        parameter.requires_grad_(False)
-    return StagedBackbone(stages, channels, strides, data["mean"], data["std"])
-
-
-def _load_network(name: str, weights: str) -> nn.Module:
-    if weights.startswith("random:"):
-        with torch.random.fork_rng():
-            torch.manual_seed(int(weights.removeprefix("random:")))
-            return timm.create_model(name, pretrained=False)
-    network: nn.Module = timm.create_model(name, pretrained=False)
-    tensors = read_state_dict(resolve_weights(weights))
-    if is_package_layout(tensors):
-        tensors = to_timm_names(tensors, [len(stage) for stage in network.blocks])
-    load_strictly(network, tensors, weights)
-    return network
-
-
-def _cut(name: str, network: nn.Module) -> tuple[nn.ModuleList, tuple[int, ...], tuple[int, ...]]:
-    """Stages of a network that holds its weights already."""
-    if hasattr(network, "conv_stem") and hasattr(network, "blocks"):
+    if isinstance(network, EfficientNet | MobileNetV3):
         first = nn.Sequential(network.conv_stem, network.bn1, network.blocks[0])
         stages = nn.ModuleList([first, *network.blocks[1:]])
     else:
         stages = _feature_stages(name, network)
-    channels, strides = _measure(stages)
-    return stages, channels, strides
+    stages.requires_grad_(False)
+    outputs = _run(stages)
+    return StagedBackbone(
+        stages,
+        channels=tuple(x.shape[1] for x in outputs),
+        strides=tuple(_PROBE_PX // x.shape[-1] for x in outputs),
+        mean=published.mean,
+        std=published.std,
+    )
+
+
+def _published(name: str) -> PretrainedCfg:
+    """What timm says of a model's published weights."""
+    try:
+        if timm.is_model(name):
+            return timm.get_pretrained_cfg(name) or PretrainedCfg()
+    except RuntimeError:  # a known model with an unknown tag
+        pass
+    raise UnknownNameError("backbone", name, [*PACKAGES, "(any convolutional model of timm)"])
+
+
+def _load_network(name: str, weights: str) -> nn.Module:
+    if weights.startswith("random:"):
+        return _random_network(name, weights.removeprefix("random:"))
+    network: nn.Module = timm.create_model(name, pretrained=False)
+    tensors = read_state_dict(resolve_weights(weights))
+    if isinstance(network, EfficientNet) and is_package_layout(tensors):
+        tensors = to_timm_names(tensors, [len(list(stage.children())) for stage in network.blocks])
+    load_strictly(network, tensors, weights)
+    return network
+
+
+def _random_network(name: str, seed: str) -> nn.Module:
+    if not seed.isdecimal():
+        raise WeightsError(f"random:{seed}: expected a whole number after the colon")
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(seed))  # the CPU's alone: nothing else is drawn
+        network: nn.Module = timm.create_model(name, pretrained=False)
+        return network
 
 
 def _feature_stages(name: str, network: nn.Module) -> nn.ModuleList:
-    """The layers up to each feature that timm lists, as one stage each."""
-    modules = dict(network.named_children())
-    listed = [info["module"] for info in getattr(network, "feature_info", [])]
-    if not listed or any(module not in modules for module in listed):
+    """The layers up to each feature that timm lists, as one stage each.
+
+    Not every network runs its layers one after the other: the stages must give what the network
+    itself computes.
+    """
+    features = getattr(network, "feature_info", [])
+    listed = [feature["module"] for feature in features]
+    layers: list[nn.Module] = []
+    stages = nn.ModuleList()
+    for key, layer in _layers(network, listed):
+        layers.append(layer)
+        if key in listed:
+            stages.append(nn.Sequential(*layers))
+            layers = []
+    channels = [feature["num_chs"] for feature in features]
+    if not listed or len(stages) != len(listed) or not _is_sequence(network, stages, channels):
         raise ConfigError(
             f"backbone {name!r} is no sequence of stages; use a convolutional model such as "
             "tf_efficientnet_lite2, resnet50 or convnext_tiny"
         )
-    stages, pending, remaining = [], [], set(listed)
-    for key, module in modules.items():
-        pending.append(module)
-        if key in remaining:
-            stages.append(nn.Sequential(*pending))
-            pending = []
-            remaining.discard(key)
-        if not remaining:
-            break
-    return nn.ModuleList(stages)
+    return stages
+
+
+def _layers(network: nn.Module, listed: list[str]) -> Iterator[tuple[str, nn.Module]]:
+    """Children of a network, those that hold listed features replaced by their own children."""
+    for key, child in network.named_children():
+        if isinstance(child, nn.Sequential) and any(m.startswith(f"{key}.") for m in listed):
+            yield from ((f"{key}.{number}", layer) for number, layer in child.named_children())
+        else:
+            yield key, child
 
 
 @torch.no_grad()
-def _measure(stages: nn.ModuleList) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    side = 64
-    x: Float[Tensor, "1 C h w"] = torch.zeros(1, 3, side, side)
-    channels, strides = [], []
+def _is_sequence(network: nn.Module, stages: nn.ModuleList, channels: list[int]) -> bool:
+    """Whether each stage's output is the one that the whole network computes, as (B, C, h, w)."""
+    computed: list[Tensor] = []
+    hooks = [
+        list(stage.children())[-1].register_forward_hook(
+            lambda _, __, output: computed.append(output.clone())
+        )
+        for stage in stages
+    ]
+    try:
+        network(_probe())
+        for hook in hooks:
+            hook.remove()
+        outputs = _run(stages)
+    except Exception:  # one size only, several tensors passed on: every kind fails in its own way
+        return False
+    return len(computed) == len(stages) and all(
+        x.ndim == 4 and x.shape[1] == n and torch.equal(x, y)
+        for x, y, n in zip(outputs, computed, channels, strict=True)
+    )
+
+
+@torch.no_grad()
+def _run(stages: nn.ModuleList) -> list[Tensor]:
+    """Every stage's output for the probe."""
+    x = _probe()
+    outputs = []
     for stage in stages:
         x = stage(x)
-        channels.append(x.shape[1])
-        strides.append(side // x.shape[-1])
-    return tuple(channels), tuple(strides)
+        outputs.append(x)
+    return outputs
+
+
+def _probe() -> Tensor:
+    return torch.linspace(-1, 1, 3 * _PROBE_PX**2).reshape(1, 3, _PROBE_PX, _PROBE_PX)

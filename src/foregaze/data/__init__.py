@@ -29,7 +29,7 @@ _OSIE = {
 DATASETS: dict[str, DatasetEntry] = {
     "osie": DatasetEntry(load_osie, "700 photographs, 15 observers, 3 s free viewing", **_OSIE),
     "osie-mouse-amt": DatasetEntry(
-        lambda root: load_osie(root, "mouse_amt"), "the same, mouse traces of crowd workers", **_OSIE
+        lambda root: load_osie(root, "mouse_amt"), "the same, crowd workers' mouse traces", **_OSIE
     ),
     "osie-mouse-lab": DatasetEntry(
         lambda root: load_osie(root, "mouse_lab"), "the same, mouse traces from the lab", **_OSIE

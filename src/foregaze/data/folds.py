@@ -33,11 +33,18 @@ def split_validation(
 ) -> tuple[list[int], list[int]]:
     """`indices` parted into fitting and validation: the `images` first in the order of a hash.
 
-    Copies of one picture stay together, so the validation part may exceed `images` by one.
+    Copies of one picture stay together, so the validation part may exceed `images` a little.
+
+    Raises:
+        DataError: If nothing would be left to fit.
     """
     picture_of = _pictures(dataset)
     in_order = sorted(indices, key=lambda i: _digest(f"validation {picture_of[i]}", seed))
     held = {picture_of[i] for i in in_order[:images]}
+    if indices and held.issuperset(picture_of[i] for i in indices):
+        raise DataError(
+            f"{dataset.name}: {images} validation images leave none of {len(indices)} to fit"
+        )
     return (
         [i for i in indices if picture_of[i] not in held],
         [i for i in indices if picture_of[i] in held],

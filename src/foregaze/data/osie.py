@@ -3,14 +3,17 @@
 Xu, Jiang, Wang, Kankanhalli & Zhao (2014), "Predicting human gaze beyond pixels", Journal of
 Vision 14(1):28. MIT licence. Layout: `stimuli/NNNN.jpg`, `eye/fixations.mat`, `mouse_amt/NNNN.mat`
 and `mouse_lab/NNNN.mat`. MATLAB pixel centers lie at integers from 1, so 0.5 is subtracted.
+A few crowd workers traced an image twice: the first time counts.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import scipy.io
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from foregaze.errors import DataError, UnknownNameError
 from foregaze.images import image_size, read_image
@@ -23,9 +26,9 @@ PX_PER_DVA = 24.0
 SAME_PICTURE = (("1279.jpg", "1374.jpg"),)
 MATLAB_OFFSET_PX = 0.5
 MOUSE_STEP = 10
-"""Every tenth sample of a mouse trace counts as a pseudo-fixation: the samples are autocorrelated."""
+"""Every tenth sample of a mouse trace is a pseudo-fixation: samples are autocorrelated."""
 MOUSE_SKIPPED = 10
-"""First samples of each worker's trace that are left out: the mouse starts where it happens to be."""
+"""First samples of each trace that are left out: the mouse starts where it happens to be."""
 WHERE_FROM = "OSIE's folder holds stimuli/, eye/fixations.mat, mouse_amt/ and mouse_lab/"
 
 
@@ -39,6 +42,8 @@ def load_osie(root: str | Path, recording: Recording = "eye") -> EyeTrackingData
 
     Raises:
         DataError: If a file is missing, damaged, or does not hold what OSIE publishes.
+        ImageError: If a stimulus is no readable image.
+        UnknownNameError: If there is no such recording.
     """
     root = Path(root)
     if recording not in get_args(Recording):
@@ -100,10 +105,9 @@ def _eye_table(path: Path, name: str, observers: Any) -> Table:
             )
             order = np.arange(len(x))
             x, y = x - MATLAB_OFFSET_PX, y - MATLAB_OFFSET_PX
-            scanpaths.append(
-                np.column_stack([np.full(len(x), observer), order, x, y, duration_ms])
-            )
-    return np.concatenate(scanpaths).astype(np.float64)
+            columns = [np.full(len(x), observer), order, x, y, duration_ms]
+            scanpaths.append(np.column_stack(columns))
+    return np.concatenate(scanpaths)
 
 
 def _mouse_table(path: Path) -> Table:
@@ -111,8 +115,8 @@ def _mouse_table(path: Path) -> Table:
     with _layout_of(path, "struct 'fixations'"):
         worker = np.ravel(trace["subj"]).astype(np.int64)
         order = np.ravel(trace["order"]).astype(np.int64)
-        row, column = np.reshape(trace["coord"], (-1, 2)).astype(np.float64).T
-        kept = (order > MOUSE_SKIPPED) & (order % MOUSE_STEP == 1)
+        row, column = np.atleast_2d(trace["coord"]).astype(np.float64).T
+        kept = (order > MOUSE_SKIPPED) & (order % MOUSE_STEP == 1) & _first_trace(worker, order)
         table = np.column_stack(
             [
                 worker,
@@ -122,23 +126,27 @@ def _mouse_table(path: Path) -> Table:
                 np.full(len(order), np.nan),
             ]
         )
-    return table[kept]
+    kept_rows: Table = table[kept]
+    return kept_rows
 
 
-class _layout_of:  # noqa: N801, a context manager reads as a phrase
-    """Turns whatever a table with letters or missing fields raises into one clear line."""
+def _first_trace(
+    worker: Int[np.ndarray, " N"], order: Int[np.ndarray, " N"]
+) -> Bool[np.ndarray, " N"]:
+    """Whether each sample belongs to the first trace of its worker."""
+    begins = np.append(True, (np.diff(worker) != 0) | (np.diff(order) <= 0))
+    _, first_of_worker = np.unique(worker[begins], return_index=True)
+    in_first: Bool[np.ndarray, " N"] = np.isin(np.cumsum(begins) - 1, first_of_worker)
+    return in_first
 
-    def __init__(self, path: Path, place: str) -> None:
-        self.path, self.place = path, place
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, ValueError | TypeError | IndexError | KeyError):
-            raise DataError(
-                f"{self.path}: {self.place} is not as OSIE publishes it ({error})"
-            ) from error
+@contextmanager
+def _layout_of(path: Path, place: str) -> Iterator[None]:
+    """Turn whatever a table with letters or missing fields raises into one clear line."""
+    try:
+        yield
+    except (ValueError, TypeError, IndexError, KeyError) as error:
+        raise DataError(f"{path}: {place} is not as OSIE publishes it ({error})") from error
 
 
 def _read_mat(path: Path, variable: str) -> Any:
@@ -147,7 +155,8 @@ def _read_mat(path: Path, variable: str) -> Any:
     try:
         content = scipy.io.loadmat(path, simplify_cells=True)
     except Exception as error:  # scipy raises many kinds on damaged files
-        raise DataError(f"{path}: is not a readable MATLAB file ({error})") from error
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: is not a readable MATLAB file ({reason})") from error
     if variable not in content:
         raise DataError(f"{path}: holds no variable {variable!r}")
     return content[variable]

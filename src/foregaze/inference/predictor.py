@@ -1,12 +1,12 @@
 """A loaded model that predicts from images."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from PIL.Image import Image
 from torch import Tensor
 
@@ -21,12 +21,9 @@ from foregaze.types import Size
 _MASS_TOLERANCE = 1e-3
 
 
-class Engine(Protocol):
-    """Runs a model's `forward`: pixels at working size and center bias to log density."""
-
-    def __call__(
-        self, pixels: Float[Tensor, "1 3 H W"], centerbias: Float[Tensor, "1 h w"]
-    ) -> Float[Tensor, "1 h w"]: ...
+Engine = Callable[[Tensor, Tensor], Tensor]
+"""Runs a model's `forward`: pixels (1, 3, H, W) at working size and the center bias (1, h, w) on the
+density grid to a log density (1, h, w)."""
 
 
 class Predictor:
@@ -59,7 +56,7 @@ class Predictor:
         self,
         image: str | Path | Image | np.ndarray,
         *,
-        centerbias: Float[np.ndarray, "H W"] | Literal["uniform"] | None = None,
+        centerbias: np.ndarray | str | None = None,
     ) -> Prediction:
         """Fixation density of one image; one pass of the backbone.
 
@@ -68,7 +65,7 @@ class Predictor:
 
         Args:
             image: Path, PIL image, or uint8 array (H, W, 3) or (H, W).
-            centerbias: Log density in nats at the image's size, whose `exp` sums to one;
+            centerbias: Log density (H, W) in nats at the image's size, whose `exp` sums to one;
                 "uniform" for none; by default the one that the model was trained with.
 
         Raises:
@@ -85,7 +82,7 @@ class Predictor:
 
     def _prior(
         self,
-        centerbias: Float[np.ndarray, "H W"] | Literal["uniform"] | None,
+        centerbias: np.ndarray | str | None,
         size: Size,
         grid: Size,
     ) -> Float[Tensor, "1 h w"]:

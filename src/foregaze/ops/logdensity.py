@@ -28,6 +28,7 @@ def resample(log_density: Float[Tensor, "B h w"], size: Size) -> Float[Tensor, "
     """A log density carried to another grid over the same image.
 
     Log density per unit area is interpolated bilinearly between cell centers, then normalized.
+    It must be finite: interpolation makes NaN of minus infinity.
     """
     if log_density.shape[-2:] == size:
         return log_density
@@ -50,9 +51,10 @@ def sample_pixels(
 ) -> Float[np.ndarray, "n 2"]:
     """Positions (x, y) drawn from a density, uniform within their pixel.
 
-    Exact samples by inversion of the cumulative distribution, in float64.
+    Exact samples by inversion of the cumulative distribution, in float64; places within a pixel
+    have single precision, so that none rounds up to the next one.
     """
     cumulative = np.cumsum(np.exp(log_density.astype(np.float64)))
     pixel = np.searchsorted(cumulative, generator.random(n) * cumulative[-1], side="right")
     row, column = np.unravel_index(np.minimum(pixel, log_density.size - 1), log_density.shape)
-    return np.column_stack([column, row]) + generator.random((n, 2))
+    return np.column_stack([column, row]) + generator.random((n, 2), dtype=np.float32)

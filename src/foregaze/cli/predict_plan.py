@@ -1,0 +1,135 @@
+"""What `foregaze predict` is to read and write, checked before anything is predicted."""
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from foregaze.cli.output import check_folder
+from foregaze.errors import DataError, ImageError, OutputError
+from foregaze.images import find_images, image_size
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Images and the names of their results."""
+
+    images: tuple[Path, ...]
+    output: Path
+    formats: tuple[str, ...]
+    is_batch: bool
+    """Several images or a folder were given: bad ones are skipped."""
+    problems: tuple[str, ...]
+    """Why inputs of a batch are not among the images."""
+
+    def names(self, image: Path) -> list[str]:
+        """File names of an image's results, one for each format."""
+        return [f"{image.stem}.{extension}" for extension in self.formats]
+
+    def targets(self) -> list[Path]:
+        """All files that are to be written."""
+        return [self.output / name for image in self.images for name in self.names(image)]
+
+
+def plan_predictions(
+    paths: Sequence[Path],
+    output: Path,
+    formats: tuple[str, ...],
+    *,
+    overwrite: bool,
+    keep: Sequence[Path] = (),
+) -> Plan:
+    """Find the images and make sure that their results can be written.
+
+    Args:
+        paths: Image files and folders of them.
+        output: Folder of the results.
+        formats: Extensions of the results.
+        overwrite: Replace files that exist.
+        keep: Files that must never be replaced, besides the images.
+
+    Raises:
+        ImageError: The only image is none, or a folder holds none.
+        OutputError: Results would collide with each other or with what is there.
+    """
+    is_batch = len(paths) > 1 or os.path.isdir(paths[0])  # never raises
+    images: list[Path] = []
+    problems: list[str] = []
+    for path in paths:
+        try:
+            images += find_images([path])
+        except ImageError as error:
+            if not is_batch or os.path.isdir(path):
+                raise
+            problems.append(str(error))
+    if not is_batch:
+        image_size(images[0])  # before a model is loaded in vain
+    plan = Plan(tuple(images), output, formats, is_batch, tuple(problems))
+    _check_stems(plan)
+    check_folder(output)
+    _check_targets(plan, [*images, *keep], overwrite=overwrite)
+    return plan
+
+
+def read_centerbias(given: str | None) -> Float[np.ndarray, "H W"] | str | None:
+    """The log density in a .npy file; "uniform" and None as they are.
+
+    Raises:
+        DataError: If the file holds none.
+    """
+    if given is None or given == "uniform":
+        return given
+    try:
+        with Path(given).open("rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+    except OSError as error:
+        raise DataError(f"--centerbias {given}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise DataError(f"--centerbias {given}: is no .npy file of numbers ({error})") from error
+    if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
+        raise DataError(
+            f"--centerbias {given}: holds {array.dtype} of shape {array.shape}, expected floating "
+            "point numbers of shape (H, W)"
+        )
+    return array
+
+
+def _check_stems(plan: Plan) -> None:
+    first_with: dict[str, Path] = {}
+    for image in plan.images:
+        other = first_with.setdefault(image.stem, image)
+        if other is not image:
+            given = "is given twice" if other == image else f"and {other} have the same stem"
+            raise OutputError(
+                f"{image} {given}: both would be written as {plan.output / plan.names(image)[0]}"
+            )
+
+
+def _check_targets(plan: Plan, inputs: Iterable[Path], *, overwrite: bool) -> None:
+    existing = [target for target in plan.targets() if os.path.lexists(target)]
+    identities = {_identity(path): path for path in inputs}
+    for target in existing:
+        if target.is_dir():
+            raise OutputError(f"{target}: is a folder, and a result is to have its name")
+        source = identities.get(_identity(target))
+        if source is not None and _identity(target) is not None:
+            raise OutputError(
+                f"{target}: the result would replace the input {source}; give another --output"
+            )
+    if existing and not overwrite:
+        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        raise OutputError(
+            f"{existing[0]}{more}: would be replaced; give another --output, or --overwrite"
+        )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """The same for all names of one file; None where there is none."""
+    with suppress(OSError):
+        status = path.stat()
+        return status.st_dev, status.st_ino
+    return None

@@ -1,0 +1,55 @@
+"""`foregaze train`: run a recipe."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from foregaze.cli.output import check_folder
+
+
+def train(
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE.yaml", help="What to train.", show_default=False)
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Folder of the run: empty or absent, unless --resume."),
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Replace an entry of the recipe, such as data.root=/data/osie; repeatable.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run of the same recipe.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Branches trained at a time.  [default: the recipe's]"
+        ),
+    ] = None,
+) -> None:
+    """Train a model by its recipe, and score it out of fold."""
+    check_folder(output)
+    from foregaze.cli.progress import ProgressDisplay
+    from foregaze.config import read_config
+    from foregaze.training.recipe import Recipe
+    from foregaze.training.run import train as run_recipe
+
+    overrides = list(settings or ())
+    if workers is not None:
+        overrides.append(f"workers={workers}")
+    resolved = read_config(Recipe, recipe, overrides)
+    with ProgressDisplay() as show:
+        report = run_recipe(resolved, output, resume=resume, on_progress=show)
+    if report is not None:
+        typer.echo("Out of fold: each image scored by the model that was not trained on it.")
+        typer.echo(report.table())
+        typer.echo(f"report: {output / 'report.json'}")
+    for part in resolved.part_names():
+        typer.echo(f"model ({part}): {output / part / 'model.safetensors'}")
