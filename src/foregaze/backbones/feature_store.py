@@ -117,11 +117,11 @@ def _environment(folder: Path) -> lmdb.Environment:
 
 
 def _pack(feature: Tensor) -> bytes:
-    half = feature.detach().cpu().to(torch.float16).contiguous()
+    half = feature.detach().cpu().to(torch.float16)
     if not half.isfinite().all():
         raise ShapeError("features hold values that are not finite in half precision")
     header = struct.pack(f"<I{half.ndim}I", half.ndim, *half.shape)
-    return _LAYOUT + header + half.numpy().tobytes()
+    return _LAYOUT + header + half.numpy().tobytes()  # in C order, whatever the strides
 
 
 def _unpack(value: bytes | memoryview) -> Tensor:

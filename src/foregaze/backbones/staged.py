@@ -78,7 +78,7 @@ def create_backbone(name: str, weights: str) -> StagedBackbone:
         stages = nn.ModuleList([first, *network.blocks[1:]])
     else:
         stages = _feature_stages(name, network)
-    stages.requires_grad_(False)
+    stages.requires_grad_(False).eval()
     outputs = _run(stages)
     return StagedBackbone(
         stages,

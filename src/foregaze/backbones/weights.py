@@ -18,6 +18,7 @@ import hashlib
 import http.client
 import os
 import re
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from importlib import metadata
@@ -208,10 +209,18 @@ def _download(source: str) -> Path:
     partial = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WeightsError(
+            f"{target.parent}: cannot be made ({error.strerror}); set FOREGAZE_CACHE to a folder "
+            "that can be written"
+        ) from error
+    try:
         _fetch(address, partial)
         _check_sha256(partial, checksum, address)
         partial.replace(target)
     except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it holds the server's answer
         raise WeightsError(
             f"{address}: cannot be downloaded ({_first_line(error)}); offline, download it "
             f"elsewhere and save it as {target}"

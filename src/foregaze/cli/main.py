@@ -34,15 +34,15 @@ for command in (predict, evaluate, train, models, datasets):
     app.command()(command)
 
 
-def _print_version(asked: bool) -> None:
+def _print_version(asked: bool) -> bool:
     if asked:
         typer.echo(f"foregaze {__version__}")
         raise typer.Exit
+    return asked
 
 
-@app.callback(invoke_without_command=True)
+@app.callback()
 def _foregaze(
-    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -51,25 +51,25 @@ def _foregaze(
     ] = False,
 ) -> None:
     """Predict where people look in an image."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-        raise typer.Exit(BAD_INPUT)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
 
     Args:
-        arguments: What follows the program's name; `sys.argv` where left out.
+        arguments: What follows the program's name, from `sys.argv` where left out; without any
+            the help is printed.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):  # file names may hold what it cannot encode
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(_run(arguments))
+    sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str]) -> int:
     try:
-        code: int | None = app(args=arguments, prog_name="foregaze", standalone_mode=False)
+        code: int | None = app(
+            args=arguments or ["--help"], prog_name="foregaze", standalone_mode=False
+        )
     except ForegazeError as error:
         messages.error(str(error))
         return BAD_INPUT

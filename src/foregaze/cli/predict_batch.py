@@ -88,7 +88,8 @@ def predict_batch(predictor: Predictor, plan: Plan, samples: Samples, centerbias
             for name in plan.names(image):
                 typer.echo(plan.output / name)
     else:
-        typer.echo(f"{len(done)} images: {' and '.join(plan.formats)} files in {plan.output}")
+        count = f"{len(done)} of {len(plan.images)}" if problems else f"{len(done)}"
+        typer.echo(f"{count} images: {' and '.join(plan.formats)} files in {plan.output}")
     return problems
 
 

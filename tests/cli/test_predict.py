@@ -1,0 +1,88 @@
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import foregaze
+
+SIZE = (60, 80)  # of the images in conftest.py
+
+
+def read_table(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_picture_is_written_by_default(predict, photo, tmp_path):
+    outcome = predict(photo)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out == "foregaze-output/photo.png\n"
+    assert names_in(tmp_path / "foregaze-output") == ["photo.png"]
+    with Image.open(tmp_path / "foregaze-output" / "photo.png") as picture:
+        assert picture.width > picture.height > 100
+
+
+def test_all_formats_are_written_on_demand(predict, photo, tmp_path, tiny_checkpoint):
+    outcome = predict(
+        *(photo, "--output", "a/b", "--format", "npy", "--format", "png", "--format", "csv"),
+        *("--fixations", "5", "--seed", "3"),
+    )
+    assert outcome.out == "a/b/photo.npy\na/b/photo.png\na/b/photo.csv\n"
+    log_density = np.load(tmp_path / "a" / "b" / "photo.npy")
+    assert (log_density.dtype, log_density.shape) == (np.float32, SIZE)
+    expected = foregaze.load_model(str(tiny_checkpoint)).predict(photo)
+    np.testing.assert_array_equal(log_density, expected.log_density)
+    rows = read_table(tmp_path / "a" / "b" / "photo.csv")
+    assert [row["fixation"] for row in rows] == ["0", "1", "2", "3", "4"]
+    points = np.array([[float(row["x"]), float(row["y"])] for row in rows])
+    np.testing.assert_allclose(points, expected.sample(5, seed=3), atol=1e-3)
+
+
+def test_a_hundred_fixations_are_sampled_by_default(predict, photo, tmp_path):
+    predict(photo, "--format", "csv")
+    rows = read_table(tmp_path / "foregaze-output" / "photo.csv")
+    assert len(rows) == 100
+    assert list(rows[0]) == ["fixation", "x", "y"]
+
+
+def test_an_unknown_model_is_refused(predict, photo, tmp_path):
+    error = predict(photo, model="defualt").error()
+    assert "unknown model 'defualt'; known: " in error
+    assert not (tmp_path / "foregaze-output").exists()
+
+
+def test_a_missing_checkpoint_is_refused(predict, photo):
+    error = predict(photo, "--checkpoint", "none.safetensors", model="default").error()
+    assert "none.safetensors: no such" in error
+
+
+def test_a_checkpoint_takes_the_place_of_a_models_weights(predict, photo, tiny_checkpoint, drawn):
+    assert predict(photo, "--checkpoint", tiny_checkpoint, model="default").code == 0
+
+
+def test_an_unknown_device_is_refused(predict, photo):
+    assert "device 'gpu' is not available here" in predict(photo, "--device", "gpu").error()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--fixations", "0"], "--fixations"),
+        (["--fixations", "-3"], "--fixations"),
+        (["--fixations", "many"], "--fixations"),
+        (["--fixations", "1000001"], "1,000,001 fixations on each image; the limit is 1,000,000"),
+        (["--scanpaths", "0"], "--scanpaths"),
+        (["--scanpaths", "100000", "--length", "100"], "10,000,000 fixations on each image"),
+        (["--scanpaths", "2", "--length", "-1"], "--length"),
+        (["--scanpaths", "2", "--fixations", "2"], "with --scanpaths, give --length instead"),
+        (["--length", "2"], "it goes with --scanpaths"),
+        (["--seed", "-1"], "--seed"),
+    ],
+)
+def test_wrong_counts_are_refused(predict, photo, options, message):
+    assert message in predict(photo, *options).error()

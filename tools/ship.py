@@ -1,0 +1,36 @@
+"""Put trained models into the package, with their out-of-fold numbers in the card.
+
+`python tools/ship.py RUN NAME` takes `RUN/all/model.safetensors` and `RUN/report.json` to
+`src/foregaze/weights/NAME.safetensors` and `docs/reports/NAME.json`.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from foregaze.models.checkpoint import load_checkpoint, save_checkpoint
+
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> None:
+    """Copy one model and its report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("name")
+    arguments = parser.parse_args()
+    report = arguments.run / "report.json"
+    checkpoint = load_checkpoint(arguments.run / "all" / "model.safetensors")
+    card = checkpoint.card | {"out_of_fold": json.loads(report.read_text())["metrics"]}
+    target = ROOT / "src" / "foregaze" / "weights" / f"{arguments.name}.safetensors"
+    target.parent.mkdir(exist_ok=True)
+    save_checkpoint(checkpoint.model, target, card, half=True, graph=checkpoint.graph)
+    reports = ROOT / "docs" / "reports"
+    reports.mkdir(exist_ok=True)
+    shutil.copy(report, reports / f"{arguments.name}.json")
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
