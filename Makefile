@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 OSIE ?= ../shared/osie
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test format lint type imports docs check train-default table benchmark clean
+.PHONY: help setup demo test format lint type imports docs check train-default benchmark clean
 
 help:
 	@echo "make demo           predict scikit-image's photographs, into demo/"
@@ -50,7 +50,12 @@ docs: setup
 check: test lint type imports docs
 
 train-default: setup
-	$(BIN)/python tools/train_default.py --osie $(OSIE) --output runs/default
+	$(BIN)/foregaze train configs/default.yaml --set data.root=$(OSIE) --output runs/default --resume
+	$(BIN)/foregaze train configs/default-fast.yaml --set data.root=$(OSIE) --output runs/default-fast --resume
+	$(BIN)/python tools/score_folds.py runs/default default-best docs/reports/default-best.json
+	$(BIN)/python tools/ship.py runs/default default
+	$(BIN)/python tools/ship.py runs/default-fast default-fast
+	$(BIN)/python tools/write_numbers.py
 
 benchmark: setup
 	$(BIN)/python tools/benchmark.py --osie $(OSIE)

@@ -118,6 +118,17 @@ def test_one_prediction_runs_the_model_once(model):
     assert len(calls) == 1
 
 
+def test_a_mirrored_model_treats_an_image_and_its_mirror_image_alike(model, checkpoint):
+    mirrored = load_model(str(checkpoint), device="cpu", mirrored=True)
+    flat = {"centerbias": "uniform"}
+    image = picture(60, 80)
+    expected = mirrored.predict(image, **flat).log_density[:, ::-1]
+    flipped = np.ascontiguousarray(image[:, ::-1])
+    np.testing.assert_allclose(mirrored.predict(flipped, **flat).log_density, expected, atol=1e-4)
+    plain = model.predict(image, **flat).log_density[:, ::-1]
+    assert np.abs(model.predict(flipped, **flat).log_density - plain).max() > 1e-3
+
+
 def test_working_pixels_are_whole_gray_values_in_order():
     image = np.zeros((4, 4, 3), np.uint8)
     image[:, 2:, 0] = 200

@@ -13,7 +13,9 @@ def toy_model(**changes) -> TrunkMixture:
     torch.manual_seed(0)
     settings = {"backbone": "tf_efficientnet_lite0", "backbone_weights": "random:0"}
     branches = (BranchConfig(tuned_from=6),)
-    config = TrunkMixtureConfig(**(settings | {"input_size": (64, 96), "branches": branches} | changes))
+    config = TrunkMixtureConfig(
+        **(settings | {"input_size": (64, 96), "branches": branches} | changes)
+    )
     model = TrunkMixture(config)
     model.centerbias.uniform_(-9, -5)
     return model

@@ -85,7 +85,10 @@ def plain_readout(branch, taps):
     full = [F.interpolate(n(t), size=size, mode="bilinear", align_corners=False) for t, n in norms]
     kernel = torch.cat([conv.weight for conv in branch.conv0], dim=1)
     x = F.softplus(F.conv2d(torch.cat(full, dim=1), kernel) + branch.bias0)
-    for norm, conv, last in ((branch.norm1, branch.conv1, False), (branch.norm2, branch.conv2, True)):
+    for norm, conv, last in (
+        (branch.norm1, branch.conv1, False),
+        (branch.norm2, branch.conv2, True),
+    ):
         mean = x.mean((1, 2, 3), keepdim=True)
         variance = x.var((1, 2, 3), keepdim=True, unbiased=False)
         x = (x - mean) / (variance + 1e-5).sqrt() * norm.weight.view(-1, 1, 1)

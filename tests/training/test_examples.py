@@ -89,7 +89,9 @@ def test_counts_hold_every_evidence_fixation_at_its_place(features, dataset, osi
     fixations = dataset.evidence_by_image()[2]
     assert counts.shape == (300, 400)
     assert counts.sum() == len(fixations)
-    assert all(counts[int(y / 2), int(x / 2)] > 0 for x, y in zip(fixations.x, fixations.y))
+    assert all(
+        counts[int(y / 2), int(x / 2)] > 0 for x, y in zip(fixations.x, fixations.y, strict=True)
+    )
 
 
 def test_prior_of_a_fitted_image_leaves_its_own_fixations_out(features, dataset, osie_root):

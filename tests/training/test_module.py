@@ -8,7 +8,8 @@ from foregaze.training.module import log_likelihood_bits
 
 def test_uniform_density_has_no_bits():
     uniform = torch.full((1, 4, 8), -math.log(32), dtype=torch.float64)
-    assert log_likelihood_bits(uniform, torch.ones(1, 4, 8, dtype=torch.float64)).item() == pytest.approx(0)
+    bits = log_likelihood_bits(uniform, torch.ones(1, 4, 8, dtype=torch.float64))
+    assert bits.item() == pytest.approx(0)
 
 
 def test_twice_the_uniform_density_at_all_fixations_is_one_bit():

@@ -28,7 +28,7 @@ def test_the_mixture_has_a_branch_for_each_seed():
     [
         ({"brunches": []}, "unknown key 'brunches'; known here: backbone"),
         ({"data": {"root": "x", "flods": 3}}, "unknown key 'data.flods'; known here: centerbias"),
-        ({"branches": [BRANCH | {"stages": [{"name": "a", "epochs": 0}]}]}, "greater than or equal"),
+        ({"branches": [BRANCH | {"stages": [{"name": "a", "epochs": 0}]}]}, "greater than or"),
         ({"branches": [BRANCH | {"seeds": [1, 1]}]}, "seeds must differ"),
         ({"branches": [BRANCH, BRANCH]}, "branches must have different names"),
         ({"parts": ["fold-7"]}, "parts must be among"),

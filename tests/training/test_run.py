@@ -31,6 +31,7 @@ def small_osie(osie_root, tmp_path_factory):
 
 @pytest.fixture
 def recipe(small_osie, tmp_path):
+    frozen = {"name": "frozen", "config": {"tuned_from": 7}, "seeds": [0, 1]}
     stages = [
         {"name": "mouse", "dataset": "osie-mouse-lab", "epochs": 1, "warmup_steps": 0},
         {"name": "eye", "epochs": 2, "warmup_steps": 0},
@@ -43,7 +44,7 @@ def recipe(small_osie, tmp_path):
             "input_size": [64, 96],
             "branches": [
                 {"name": "tuned", "config": {"tuned_from": 6}, "stages": stages},
-                {"name": "frozen", "config": {"tuned_from": 7}, "stages": stages[1:], "seeds": [0, 1]},
+                frozen | {"stages": stages[1:]},
             ],
             "data": {"root": str(small_osie), "folds": 3, "validation_images": 2},
             "parts": ["fold-0", "fold-2", "all"],
@@ -77,22 +78,26 @@ def test_a_recipe_makes_models_and_reports_and_never_overwrites(recipe, tmp_path
     assert (output / "all" / "model.safetensors").stat().st_mtime_ns == finished
 
 
-class Interrupted(Exception):
+class StoppedError(Exception):
     pass
 
 
 def test_a_resumed_branch_equals_an_uninterrupted_one(recipe, tmp_path):
-    train(recipe.model_copy(update={"parts": ("fold-0",)}), tmp_path / "whole", resume=False,
-          on_progress=quiet)
+    train(
+        recipe.model_copy(update={"parts": ("fold-0",)}),
+        tmp_path / "whole",
+        resume=False,
+        on_progress=quiet,
+    )
     part = make_part(recipe, load_dataset("osie", recipe.data.root), "fold-0")
     epochs = []
 
     def interrupt() -> None:
         epochs.append(1)
         if len(epochs) == 2:
-            raise Interrupted
+            raise StoppedError
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(StoppedError):
         train_branch(recipe, tmp_path / "cut", part, 0, 0, interrupt)
     assert not branch_path(tmp_path / "cut", "fold-0", "tuned", 0).exists()
     train_branch(recipe, tmp_path / "cut", part, 0, 0, lambda: None)
@@ -118,9 +123,7 @@ def test_parts_are_disjoint_and_copies_stay_together(recipe, osie_root):
 
 
 def test_seeds_make_different_branches(recipe, tmp_path):
-    only_frozen = recipe.model_copy(
-        update={"branches": recipe.branches[1:], "parts": ("all",)}
-    )
+    only_frozen = recipe.model_copy(update={"branches": recipe.branches[1:], "parts": ("all",)})
     assert train(only_frozen, tmp_path / "run", resume=False, on_progress=quiet) is None
     model = load_checkpoint(tmp_path / "run" / "all" / "model.safetensors").model
     first, second = (branch.conv1.weight for branch in model.branches)

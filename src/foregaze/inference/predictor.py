@@ -15,15 +15,15 @@ from foregaze.images import read_image
 from foregaze.inference.prediction import Prediction
 from foregaze.inference.preprocess import to_working_size
 from foregaze.models.trunk_mixture import TrunkMixture, grid_size, working_size
-from foregaze.ops.logdensity import normalize, pool, resample
+from foregaze.ops.logdensity import mix, normalize, pool, resample
 from foregaze.types import Size
 
 _MASS_TOLERANCE = 1e-3
 
 
 Engine = Callable[[Tensor, Tensor], Tensor]
-"""Runs a model's `forward`: pixels (1, 3, H, W) at working size and the center bias (1, h, w) on the
-density grid to a log density (1, h, w)."""
+"""Runs a model's `forward`: pixels (1, 3, H, W) at working size and the center bias (1, h, w) on
+the density grid to a log density (1, h, w)."""
 
 
 class Predictor:
@@ -35,6 +35,7 @@ class Predictor:
         engine: What runs its `forward`.
         device: Where the engine wants its inputs.
         card: What the checkpoint says of its training.
+        mirrored: Average the density with that of the mirror image, at twice the time.
     """
 
     def __init__(
@@ -44,12 +45,15 @@ class Predictor:
         engine: Engine,
         device: torch.device,
         card: Mapping[str, Any],
+        *,
+        mirrored: bool = False,
     ) -> None:
         self.name = name
         self.model = model
         self.engine = engine
         self.device = device
         self.card = card
+        self.mirrored = mirrored
 
     @torch.inference_mode()
     def predict(
@@ -58,7 +62,7 @@ class Predictor:
         *,
         centerbias: np.ndarray | str | None = None,
     ) -> Prediction:
-        """Fixation density of one image; one pass of the backbone.
+        """Fixation density of one image; one pass of the backbone, two where it is mirrored.
 
         The image is brought to the model's working size (see `working_size`), the density back to
         the image's own size by bilinear interpolation of its logarithm.
@@ -77,8 +81,17 @@ class Predictor:
         input_size = working_size(self.model.config, size)
         pixels = to_working_size(array, input_size)[None].to(self.device)
         prior = self._prior(centerbias, size, grid_size(self.model.config, input_size))
-        log_density = self.engine(pixels, prior.to(self.device))
+        log_density = self._run(pixels, prior.to(self.device))
         return Prediction(resample(log_density, size)[0].float().cpu().numpy())
+
+    def _run(
+        self, pixels: Float[Tensor, "1 3 H W"], prior: Float[Tensor, "1 h w"]
+    ) -> Float[Tensor, "1 h w"]:
+        log_density = self.engine(pixels, prior)
+        if not self.mirrored:
+            return log_density
+        mirror_image = self.engine(pixels.flip(-1), prior.flip(-1)).flip(-1)
+        return mix(torch.stack([log_density, mirror_image]))
 
     def _prior(
         self,

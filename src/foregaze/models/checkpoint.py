@@ -65,9 +65,7 @@ def save_checkpoint(
         trunk_sha256=trunk_sha256(model.config.resolved_weights),
         card=dict(card),
     )
-    tensors = {
-        key: _stored(tensor, half=half) for key, tensor in model.trained_tensors().items()
-    }
+    tensors = {key: _stored(tensor, half=half) for key, tensor in model.trained_tensors().items()}
     if graph is not None:
         tensors[GRAPH_KEY] = torch.frombuffer(bytearray(graph), dtype=torch.uint8)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -134,9 +132,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     tensors = read_tensors(path)
     graph = tensors.pop(GRAPH_KEY, None)
     load_trained(model, tensors, str(path))
-    return Checkpoint(
-        model.eval(), None if graph is None else graph.numpy().tobytes(), header.card
-    )
+    return Checkpoint(model.eval(), None if graph is None else graph.numpy().tobytes(), header.card)
 
 
 def load_trained(model: TrunkMixture, tensors: Mapping[str, Tensor], source: str) -> None:

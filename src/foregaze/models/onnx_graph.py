@@ -41,7 +41,7 @@ def export_graph(model: TrunkMixture) -> bytes:
         torch.onnx.export(
             model,
             (pixels, centerbias),
-            buffer,
+            buffer,  # type: ignore[arg-type]  # files in memory are accepted
             input_names=list(INPUTS),
             output_names=[OUTPUT],
             dynamic_axes={"pixels": {2: "H", 3: "W"}, "centerbias": grid, OUTPUT: grid},

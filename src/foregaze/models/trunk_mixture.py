@@ -119,6 +119,8 @@ class Trunk(nn.Module):
             backbone.check_stages(branch.taps)
         self.outputs = config.trunk_outputs
         self.stages = nn.ModuleList(list(backbone.stages)[: self.outputs[-1] + 1])
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(backbone.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(backbone.std).view(3, 1, 1), persistent=False)
 
@@ -138,9 +140,7 @@ class Trunk(nn.Module):
 class Branch(nn.Module):
     """One component: tuned stages, readout, blur and center bias."""
 
-    def __init__(
-        self, config: BranchConfig, backbone: StagedBackbone, density_stride: int
-    ) -> None:
+    def __init__(self, config: BranchConfig, backbone: StagedBackbone, density_stride: int) -> None:
         super().__init__()
         self.config = config
         tuned = range(config.tuned_from, config.taps[-1] + 1)
@@ -212,6 +212,7 @@ class TrunkMixture(nn.Module):
         self.branches = nn.ModuleList(
             Branch(branch, backbone, config.density_stride) for branch in config.branches
         )
+        self.centerbias: Tensor
         self.register_buffer("centerbias", torch.zeros(grid_size(config, config.input_size)))
 
     def forward(

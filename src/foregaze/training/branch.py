@@ -85,9 +85,7 @@ def _stage_module(
     branch = model.branches[0]
     assert isinstance(branch, Branch)
     dataset = load_dataset(stage.dataset or recipe.data.name, recipe.data.root)
-    features = StoredFeatures(
-        model.config, model.config.trunk_outputs, dataset, recipe.store
-    )
+    features = StoredFeatures(model.config, model.config.trunk_outputs, dataset, recipe.store)
     examples = Examples(dataset, features, part.fit, recipe.data)
     return BranchTraining(
         branch, stage, seed, examples, part.fit, part.validation, mirror=recipe.data.mirror

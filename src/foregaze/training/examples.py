@@ -77,7 +77,9 @@ class StoredFeatures:
         preprocessing = f"{RESIZING} {size} {'mirrored' if view.mirrored else 'plain'}"
         image = self._image_hashes[view.image]
         return {
-            stage: feature_key(self.config.backbone, f"{stage}", self._weights, preprocessing, image)
+            stage: feature_key(
+                self.config.backbone, f"{stage}", self._weights, preprocessing, image
+            )
             for stage in self.stages
         }
 

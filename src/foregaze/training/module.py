@@ -7,6 +7,7 @@ from typing import Any
 import lightning
 import torch
 from jaxtyping import Float
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -37,7 +38,7 @@ class BranchTraining(lightning.LightningModule):
     Args:
         branch: What is fitted, in place.
         stage: Epochs, rates and batch size.
-        seed: With the epoch's number it decides order, mirroring and dropout, and nothing else does.
+        seed: It and the epoch's number alone decide order, mirroring and dropout.
         examples: Features, center bias and fixations.
         fit_images: Images that are fitted.
         validation_images: Images that choose the epoch; may be empty.
@@ -100,18 +101,22 @@ class BranchTraining(lightning.LightningModule):
             stage: feature.contiguous(memory_format=torch.channels_last)
             for stage, feature in batch.features.items()
         }
+        height, width = batch.counts.shape[-2:]
         log_density = self.branch(features, batch.centerbias)
-        return log_likelihood_bits(resample(log_density, batch.counts.shape[-2:]), batch.counts)
+        return log_likelihood_bits(resample(log_density, (height, width)), batch.counts)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW; each group's rate warms up and falls as a cosine to zero."""
-        stage, tuned, scalars, readout = self.stage, [], [], []
-        for name, parameter in self.branch.named_parameters():
-            group = tuned if name.startswith("stages.") else scalars if not parameter.ndim else readout
-            group.append(parameter)
+        stage, parameters = self.stage, dict(self.branch.named_parameters())
+        tuned = [p for name, p in parameters.items() if name.startswith("stages.")]
+        others = [p for name, p in parameters.items() if not name.startswith("stages.")]
         groups: list[dict[str, Any]] = [
-            {"params": readout, "lr": stage.learning_rate},
-            {"params": scalars, "lr": stage.scalar_learning_rate, "weight_decay": 0.0},
+            {"params": [p for p in others if p.ndim], "lr": stage.learning_rate},
+            {
+                "params": [p for p in others if not p.ndim],
+                "lr": stage.scalar_learning_rate,
+                "weight_decay": 0.0,
+            },
         ]
         if tuned:
             groups.append({"params": tuned, "lr": stage.tuned_learning_rate})

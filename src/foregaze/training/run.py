@@ -110,9 +110,7 @@ def _what_is_made(recipe: Recipe) -> Recipe:
 def _workers(recipe: Recipe) -> Iterator[ProcessPoolExecutor]:
     """Worker processes, which an error or an interrupt ends at once: every run can be resumed."""
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        recipe.workers, context, _start_worker, (recipe.threads_per_worker,)
-    )
+    pool = ProcessPoolExecutor(recipe.workers, context, _start_worker, (recipe.threads_per_worker,))
     others = set(multiprocessing.active_children())
     try:
         yield pool
