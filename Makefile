@@ -51,10 +51,12 @@ check: test lint type imports docs
 
 train-default: setup
 	$(BIN)/foregaze train configs/default.yaml --set data.root=$(OSIE) --output runs/default --resume
+	$(BIN)/foregaze train configs/default-best.yaml --set data.root=$(OSIE) --output runs/default-best --resume
 	$(BIN)/foregaze train configs/default-fast.yaml --set data.root=$(OSIE) --output runs/default-fast --resume
-	$(BIN)/python tools/score_folds.py runs/default default-best docs/reports/default-best.json
-	$(BIN)/python tools/ship.py runs/default default
-	$(BIN)/python tools/ship.py runs/default-fast default-fast
+	$(BIN)/python tools/score_folds.py runs/default-best runs/default-best/mirrored.json
+	$(BIN)/python tools/ship.py runs/default runs/default/report.json
+	$(BIN)/python tools/ship.py runs/default-best runs/default-best/mirrored.json
+	$(BIN)/python tools/ship.py runs/default-fast runs/default-fast/report.json
 	$(BIN)/python tools/write_numbers.py
 
 benchmark: setup

@@ -1,7 +1,7 @@
 """Score a run's fold models on the images that they never saw, averaged with their mirror images.
 
-`python tools/score_folds.py RUN NAME REPORT.json` writes the out-of-fold report of `default-best`,
-which has the weights of `default` and needs no training of its own.
+`python tools/score_folds.py RUN REPORT.json` writes the out-of-fold report of a model that is used
+so, such as `default-best`.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from foregaze.training.branch import make_part
 from foregaze.training.recipe import Recipe
 
 
-def score(run: Path, part_name: str, name: str) -> Report:
+def score(run: Path, part_name: str) -> Report:
     """One fold's model on that fold's images."""
     torch.set_num_threads(1)
     recipe = read_config(Recipe, run / "recipe.yaml")
@@ -30,7 +30,7 @@ def score(run: Path, part_name: str, name: str) -> Report:
     return evaluate(
         lambda i: model.predict(dataset.stimuli[i]).log_density,
         dataset,
-        model_name=name,
+        model_name=recipe.name,
         images=images,
     )
 
@@ -39,13 +39,12 @@ def main() -> None:
     """Score all folds, two at a time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
-    parser.add_argument("name")
     parser.add_argument("report", type=Path)
     arguments = parser.parse_args()
     recipe = read_config(Recipe, arguments.run / "recipe.yaml")
     folds = [part for part in recipe.part_names() if part != "all"]
     with ProcessPoolExecutor(recipe.workers) as pool:
-        jobs = [pool.submit(score, arguments.run, part, arguments.name) for part in folds]
+        jobs = [pool.submit(score, arguments.run, part) for part in folds]
         report = merge([job.result() for job in track(jobs, "folds")])
     report.save(arguments.report)
     print(report.table())

@@ -139,6 +139,13 @@ def test_working_pixels_are_whole_gray_values_in_order():
     assert pixels[1:].abs().max() == 0
 
 
+def test_resizing_is_pillows_to_a_gray_value():
+    image = picture(75, 101)
+    expected = np.array(Image.fromarray(image).resize((96, 64), Image.Resampling.BILINEAR))
+    found = to_working_size(image, (64, 96)).permute(1, 2, 0).numpy()
+    assert np.abs(found - expected).max() <= 1
+
+
 def test_an_unknown_model_lists_the_known_ones():
     with pytest.raises(UnknownNameError, match=r"unknown model 'defualt'; known: .*default"):
         load_model("defualt")

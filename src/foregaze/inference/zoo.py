@@ -29,18 +29,18 @@ class ModelEntry:
 ZOO: dict[str, ModelEntry] = {
     "default": ModelEntry(
         "shipped:default.safetensors",
-        "where people look; EfficientNet-Lite2 at 768x576, frozen and tuned branches",
+        "where people look; one pass of EfficientNet-Lite2 at 768x576",
         "MIT",
     ),
     "default-best": ModelEntry(
-        "shipped:default.safetensors",
-        "default averaged over the image and its mirror image; twice the time",
+        "shipped:default-best.safetensors",
+        "two branches, averaged over the image and its mirror image; 2.5 times the time",
         "MIT",
         mirrored=True,
     ),
     "default-fast": ModelEntry(
         "shipped:default-fast.safetensors",
-        "where people look; EfficientNet-Lite0 at 416x320, a sixth of the time",
+        "one pass of EfficientNet-Lite0 at 416x320; a fifth of the time",
         "MIT",
     ),
 }

@@ -29,6 +29,7 @@ from foregaze.backbones.staged import Features, StagedBackbone, create_backbone,
 from foregaze.config import Config
 from foregaze.ops.blur import gaussian_blur
 from foregaze.ops.logdensity import mix, normalize
+from foregaze.ops.softplus import softplus
 from foregaze.types import Size
 
 SIZE_MULTIPLE_PX = 32
@@ -119,10 +120,11 @@ class Trunk(nn.Module):
             backbone.check_stages(branch.taps)
         self.outputs = config.trunk_outputs
         self.stages = nn.ModuleList(list(backbone.stages)[: self.outputs[-1] + 1])
-        self.mean: Tensor
-        self.std: Tensor
-        self.register_buffer("mean", torch.tensor(backbone.mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(backbone.std).view(3, 1, 1), persistent=False)
+        self.scale: Tensor
+        self.shift: Tensor
+        mean, std = (torch.tensor(v).view(3, 1, 1) for v in (backbone.mean, backbone.std))
+        self.register_buffer("scale", 1 / (255 * std), persistent=False)
+        self.register_buffer("shift", -mean / std, persistent=False)
 
     def train(self, mode: bool = True) -> "Trunk":
         """Stay in evaluation mode: what is frozen keeps its statistics."""
@@ -130,7 +132,7 @@ class Trunk(nn.Module):
 
     def forward(self, pixels: Float[Tensor, "B 3 H W"]) -> Features:
         """Features of the stages that branches need; `pixels` are in 0..255."""
-        x = (pixels / 255 - self.mean) / self.std
+        x = pixels * self.scale + self.shift
         features = {-1: x}
         for number, stage in enumerate(self.stages):
             x = features[number] = stage(x)
@@ -149,6 +151,7 @@ class Branch(nn.Module):
             parameter.requires_grad_(True)
         wide, narrow = config.readout
         channels = [backbone.channels[tap] for tap in config.taps]
+        self.strides = [backbone.strides[tap] for tap in config.taps]
         self.norm0 = nn.ModuleList(nn.GroupNorm(1, c) for c in channels)
         self.conv0 = nn.ModuleList(nn.Conv2d(c, wide, 1, bias=False) for c in channels)
         self.bias0 = nn.Parameter(torch.zeros(wide, 1, 1))
@@ -186,15 +189,18 @@ class Branch(nn.Module):
 
     def readout(self, taps: list[Tensor]) -> Float[Tensor, "B 1 h w"]:
         """Pointwise layers; the first one acts on each tap at its own resolution."""
-        size = taps[0].shape[-2:]
-        joined: Tensor = self.bias0
-        for tap, norm, conv in zip(taps, self.norm0, self.conv0, strict=True):
+        of_grid: dict[int, Tensor] = {}
+        for tap, norm, conv, stride in zip(taps, self.norm0, self.conv0, self.strides, strict=True):
             x = conv(self.dropout(norm(tap)))
-            if x.shape[-2:] != size:
-                x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
-            joined = joined + x
-        x = F.softplus(joined)
-        x = F.softplus(self.conv1(self.norm1(x)))
+            of_grid[stride] = of_grid[stride] + x if stride in of_grid else x
+        finest, *coarser = of_grid.values()
+        joined = finest + self.bias0
+        for x in coarser:
+            joined = joined + F.interpolate(
+                x, size=finest.shape[-2:], mode="bilinear", align_corners=False
+            )
+        x = softplus(joined)
+        x = softplus(self.conv1(self.norm1(x)))
         out: Tensor = self.conv2(self.norm2(x))
         return out
 
