@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from foregaze.data import load_dataset
 from foregaze.data.folds import assign_folds, split_validation
+from foregaze.errors import DataError
 from foregaze.models.checkpoint import save_checkpoint
 from foregaze.models.trunk_mixture import Branch, TrunkMixture, TrunkMixtureConfig
 from foregaze.training.examples import Examples, StoredFeatures
@@ -85,6 +86,12 @@ def _stage_module(
     branch = model.branches[0]
     assert isinstance(branch, Branch)
     dataset = load_dataset(stage.dataset or recipe.data.name, recipe.data.root)
+    images = len(part.fit) + len(part.validation) + len(part.test)
+    if len(dataset) != images:
+        raise DataError(
+            f"stage {stage.name!r}: {dataset.name} has {len(dataset)} images, expected the same "
+            f"{images} as {recipe.data.name}"
+        )
     features = StoredFeatures(model.config, model.config.trunk_outputs, dataset, recipe.store)
     examples = Examples(dataset, features, part.fit, recipe.data)
     return BranchTraining(

@@ -64,15 +64,17 @@ def train(recipe: Recipe, output: Path, *, resume: bool, on_progress: OnProgress
     parts = [make_part(recipe, dataset, name) for name in recipe.part_names()]
     _claim_output(recipe, output, resume=resume)
     with _workers(recipe) as pool:
-        _fill_store(recipe, dataset, pool, on_progress)
-        _train_branches(recipe, output, parts, pool, on_progress)
+        jobs = _unfinished_branches(recipe, output, parts)
+        if jobs:
+            _fill_store(recipe, dataset, pool, on_progress)
+            _train_branches(recipe, output, jobs, pool, on_progress)
         models = [_assemble(recipe, dataset, output, part) for part in parts]
-        jobs = [
+        scores = [
             pool.submit(_score, recipe, part, model)
             for part, model in zip(parts, models, strict=True)
             if part.test and not (model.parent / "report.json").exists()
         ]
-        _follow(jobs, "scoring", on_progress)
+        _follow(scores, "scoring", on_progress)
     reports = [read_report(output / part.name / "report.json") for part in parts if part.test]
     if not reports:
         return None
@@ -181,19 +183,26 @@ def _branches(recipe: Recipe) -> list[tuple[int, int]]:
     return [(number, seed) for number, b in enumerate(recipe.branches) for seed in b.seeds]
 
 
-def _train_branches(
-    recipe: Recipe,
-    output: Path,
-    parts: list[Part],
-    pool: ProcessPoolExecutor,
-    on_progress: OnProgress,
-) -> None:
-    jobs = [
+BranchJob = tuple[Part, int, int]
+"""A part, and number and seed of a branch."""
+
+
+def _unfinished_branches(recipe: Recipe, output: Path, parts: list[Part]) -> list[BranchJob]:
+    return [
         (part, number, seed)
         for number, seed in _branches(recipe)
         for part in parts
         if not branch_path(output, part.name, recipe.branches[number].name, seed).exists()
     ]
+
+
+def _train_branches(
+    recipe: Recipe,
+    output: Path,
+    jobs: list[BranchJob],
+    pool: ProcessPoolExecutor,
+    on_progress: OnProgress,
+) -> None:
     epochs = sum(stage.epochs for _, n, _ in jobs for stage in recipe.branches[n].stages)
     done = 0
     with multiprocessing.Manager() as manager:
