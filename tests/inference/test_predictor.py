@@ -109,6 +109,16 @@ def test_a_wrong_center_bias_is_an_error(model, centerbias, message):
         model.predict(picture(60, 80), centerbias=centerbias)
 
 
+def test_a_prediction_leaves_pytorchs_threads_as_they_were(model):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        model.predict(picture(60, 80))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_one_prediction_runs_the_model_once(model):
     calls = []
     counting = Predictor(

@@ -29,6 +29,8 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3
+        # Threads that wait actively would slow down whatever else runs between predictions.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # ONNX Runtime reads these arrays in place, so they live as long as the session.
         names, model = split_graph(graph)
         self._arrays = [tensors[n].detach().cpu().contiguous().numpy() for n in names]

@@ -1,6 +1,7 @@
 """A loaded model that predicts from images."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from foregaze.errors import ShapeError
 from foregaze.images import read_image
+from foregaze.inference.onnx_engine import OnnxEngine
 from foregaze.inference.prediction import Prediction
 from foregaze.inference.preprocess import to_working_size
 from foregaze.models.trunk_mixture import TrunkMixture, grid_size, working_size
@@ -79,10 +81,11 @@ class Predictor:
         array = read_image(image)
         size: Size = (array.shape[0], array.shape[1])
         input_size = working_size(self.model.config, size)
-        pixels = to_working_size(array, input_size)[None].to(self.device)
-        prior = self._prior(centerbias, size, grid_size(self.model.config, input_size))
-        log_density = self._run(pixels, prior.to(self.device))
-        return Prediction(resample(log_density, size)[0].float().cpu().numpy())
+        with _one_torch_thread() if isinstance(self.engine, OnnxEngine) else nullcontext():
+            pixels = to_working_size(array, input_size)[None].to(self.device)
+            prior = self._prior(centerbias, size, grid_size(self.model.config, input_size))
+            log_density = self._run(pixels, prior.to(self.device))
+            return Prediction(resample(log_density, size)[0].float().cpu().numpy())
 
     def _run(
         self, pixels: Float[Tensor, "1 3 H W"], prior: Float[Tensor, "1 h w"]
@@ -108,6 +111,20 @@ class Predictor:
                 )
             return normalize(torch.zeros(1, *grid))
         return pool(_checked_centerbias(centerbias, size)[None], grid).float()
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Keep PyTorch's threads from waiting actively while ONNX Runtime's want the processor.
+
+    What PyTorch does around the engine takes a few milliseconds; its threads would cost more.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _checked_centerbias(centerbias: np.ndarray, size: Size) -> Float[Tensor, "H W"]:
