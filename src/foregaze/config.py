@@ -38,8 +38,10 @@ def read_config(
     """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not YAML (it is no UTF-8 text)") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2020-13-01
         raise ConfigError(f"{path}: is not YAML ({_one_line(error)})") from error
     if not isinstance(content, dict):

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -10,7 +8,6 @@ from foregaze.errors import DataError
 from foregaze.evaluation.gold_standard import GoldStandard
 from foregaze.types import Fixations
 
-OSIE = Path(__file__).parents[2].parent / "shared" / "osie"
 UNIFORM = np.full((30, 40), -np.log(1200))
 
 
@@ -26,9 +23,8 @@ def fixations_of(observer: list[int], x: list[float], y: list[float]) -> Fixatio
     )
 
 
-@pytest.mark.skipif(not OSIE.is_dir(), reason="needs the OSIE data beside the repository")
-def test_gold_standard_on_osie_has_the_published_likelihood_and_gain():
-    dataset = load_osie(OSIE)
+def test_gold_standard_on_osie_has_the_published_likelihood_and_gain(osie_root):
+    dataset = load_osie(osie_root)
     centerbias, gold_standard = CenterBias(dataset), GoldStandard()
     gold_bits, centerbias_bits = [], []
     for image, fixations in enumerate(dataset.evidence_by_image()):

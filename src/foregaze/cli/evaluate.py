@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from foregaze.cli.options import CheckpointFile, DeviceName, ModelName
 from foregaze.cli.output import check_file
 from foregaze.errors import UnknownNameError
 
@@ -14,14 +15,8 @@ def evaluate(
     root: Annotated[
         Path, typer.Option(metavar="DIR", help="The data set's folder, as its authors publish it.")
     ],
-    model: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="From `foregaze models`, or a .safetensors file."),
-    ] = "default",
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Weights in place of the named model's own."),
-    ] = None,
+    model: ModelName = "default",
+    checkpoint: CheckpointFile = None,
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the report here.")
     ] = None,
@@ -32,12 +27,7 @@ def evaluate(
             help="LL, IG, IGE, NSS or AUC. Repeat for several.  [default: all of them]",
         ),
     ] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            metavar="DEVICE", help="cpu, cuda, cuda:1, mps, or auto: a GPU where there is one."
-        ),
-    ] = "auto",
+    device: DeviceName = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier report.")
     ] = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from foregaze.cli import messages
+from foregaze.cli.options import CheckpointFile, DeviceName, ModelName
 
 FIXATIONS = 100
 LENGTH = 8
@@ -32,14 +33,8 @@ def predict(
             metavar="IMAGE|DIR", help="Image files, or folders of them.", show_default=False
         ),
     ],
-    model: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="From `foregaze models`, or a .safetensors file."),
-    ] = "default",
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Weights in place of the named model's own."),
-    ] = None,
+    model: ModelName = "default",
+    checkpoint: CheckpointFile = None,
     output: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results.")] = Path(
         "foregaze-output"
     ),
@@ -79,12 +74,7 @@ def predict(
             "images' size, or none.  [default: that of the model's training images]",
         ),
     ] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            metavar="DEVICE", help="cpu, cuda, cuda:1, mps, or auto: a GPU where there is one."
-        ),
-    ] = "auto",
+    device: DeviceName = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace earlier results.")
     ] = False,
