@@ -54,7 +54,9 @@ def test_an_error_of_several_lines_becomes_one(run, monkeypatch):
 def test_an_interrupt_ends_with_130_and_one_line(start):
     process = start(
         "datasets",
-        code="import time, foregaze.data as d; from foregaze.cli import main as m, table\n"
+        code="import signal, time, foregaze.data as d; from foregaze.cli import main as m, table\n"
+        # A shell starts what it runs in the background with interrupts ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "class Slow(dict):\n"
         "    def items(self): print('ready', flush=True); time.sleep(60)\n"
         "d.DATASETS = Slow(); m.main()",

@@ -54,8 +54,9 @@ def test_stored_features_are_the_trunks_in_half_precision(features, trunk, datas
         fresh = trunk(to_working_size(dataset.stimuli[1], (96, 128))[None])
     stored = features[View(1, mirrored=False)]
     assert stored.keys() == fresh.keys() == {2, 4, 5}
-    for stage, feature in stored.items():
-        assert torch.equal(feature, fresh[stage][0].half().float())
+    for stage, feature in stored.items():  # half precision rounds by at most 2**-11
+        torch.testing.assert_close(feature, fresh[stage][0], rtol=2**-10, atol=1e-4)
+        assert torch.equal(feature, feature.half().float())
 
 
 def test_missing_features_are_found_per_view_and_stage(features, config, dataset, tmp_path):
