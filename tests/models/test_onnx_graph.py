@@ -49,6 +49,11 @@ def test_graph_holds_no_weights(model, graph):
     assert len(graph) < values / 50
 
 
+def test_a_damaged_graph_says_so(model, graph):
+    with pytest.raises(WeightsError, match="ONNX graph cannot be used"):
+        OnnxEngine(graph[:100], model.state_dict())
+
+
 def test_tensors_of_another_model_do_not_fit(model, graph):
     tensors = dict(model.state_dict())
     tensors["branches.0.conv2.weight"] = torch.zeros(2, 2)

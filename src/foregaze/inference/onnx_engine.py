@@ -32,15 +32,15 @@ class OnnxEngine:
         # Threads that wait actively would slow down whatever else runs between predictions.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # ONNX Runtime reads these arrays in place, so they live as long as the session.
-        names, model = split_graph(graph)
-        self._arrays = [tensors[n].detach().cpu().contiguous().numpy() for n in names]
-        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in self._arrays]
-        options.add_external_initializers(names, values)
         try:
+            names, model = split_graph(graph)
+            self._arrays = [tensors[n].detach().cpu().contiguous().numpy() for n in names]
+            values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in self._arrays]
+            options.add_external_initializers(names, values)
             self._session = onnxruntime.InferenceSession(
                 model, options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # ONNX Runtime's exceptions share no base class
+        except Exception as error:  # a damaged graph, or ONNX Runtime's, which share no base
             raise WeightsError(f"the checkpoint's ONNX graph cannot be used ({error})") from error
 
     def __call__(
