@@ -145,6 +145,27 @@ def test_subset_follows_the_indices_and_renumbers_the_fixations():
     assert (part.dropped_fixations, part.same_picture) == (5, (("0.png", "2.png"),))
 
 
+def test_names_keep_the_folders_below_the_one_that_is_given():
+    images = Stimuli(
+        (Path("set/Action/001.jpg"), Path("set/Art/001.jpg")),
+        ((4, 4), (4, 4)),
+        lambda path: np.zeros((4, 4, 3), np.uint8),
+        folder=Path("set"),
+    )
+    assert images.names == ("Action/001.jpg", "Art/001.jpg")
+    assert images.subset([1]).names == ("Art/001.jpg",)
+
+
+def test_subset_keeps_the_categories_of_its_stimuli():
+    whole = replace(dataset(ROWS), categories=("a", "b", "c"))
+    assert whole.subset([2, 0]).categories == ("c", "a")
+
+
+def test_categories_are_one_for_each_stimulus():
+    with pytest.raises(DataError, match="toy: 2 categories for 3 stimuli"):
+        replace(dataset(ROWS), categories=("a", "b"))
+
+
 def test_subset_of_nothing_is_empty():
     part = dataset(ROWS).subset([])
     assert (len(part), len(part.fixations), part.evidence_by_image()) == (0, 0, [])

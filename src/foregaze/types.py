@@ -29,6 +29,8 @@ class Stimuli:
     sizes: tuple[Size, ...]
     """(H, W) of each image, from its header."""
     read: Callable[[Path], ImageArray]
+    folder: Path | None = None
+    """Folder that names are relative to, where stimuli lie in several folders."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -38,8 +40,10 @@ class Stimuli:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """File names, which are the images' names."""
-        return tuple(path.name for path in self.paths)
+        """Names of the images: file names, with their folders below `folder` if that is given."""
+        if self.folder is None:
+            return tuple(path.name for path in self.paths)
+        return tuple(path.relative_to(self.folder).as_posix() for path in self.paths)
 
     def subset(self, indices: Sequence[int]) -> "Stimuli":
         """The stimuli at `indices`, in that order."""
@@ -47,6 +51,7 @@ class Stimuli:
             tuple(self.paths[i] for i in indices),
             tuple(self.sizes[i] for i in indices),
             self.read,
+            self.folder,
         )
 
 
@@ -108,8 +113,14 @@ class EyeTrackingDataset:
     """Fixations of the whole data set left out because they lay outside their image."""
     same_picture: tuple[tuple[str, ...], ...] = ()
     """Groups of names that show one picture, which folds keep together."""
+    categories: tuple[str, ...] = ()
+    """Category of each stimulus; empty where the data set has none."""
 
     def __post_init__(self) -> None:
+        if len(self.categories) not in (0, len(self.stimuli)):
+            raise DataError(
+                f"{self.name}: {len(self.categories)} categories for {len(self.stimuli)} stimuli"
+            )
         image = self.fixations.image
         wrong = image[(image < 0) | (image >= len(self.stimuli))]
         if len(wrong):
@@ -185,4 +196,5 @@ class EyeTrackingDataset:
             px_per_dva=self.px_per_dva,
             dropped_fixations=self.dropped_fixations,
             same_picture=self.same_picture,
+            categories=tuple(self.categories[i] for i in indices) if self.categories else (),
         )
