@@ -8,11 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from foregaze.errors import DataError
+
+Array: TypeAlias = Any
+"""A NumPy array or a PyTorch tensor; what comes back is of the kind that was given."""
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -115,6 +119,8 @@ class EyeTrackingDataset:
     """Groups of names that show one picture, which folds keep together."""
     categories: tuple[str, ...] = ()
     """Category of each stimulus; empty where the data set has none."""
+    blur_px: float | None = None
+    """Kernel of empirical maps, where a benchmark fixes it; else it is a degree of visual angle."""
 
     def __post_init__(self) -> None:
         if len(self.categories) not in (0, len(self.stimuli)):
@@ -197,4 +203,5 @@ class EyeTrackingDataset:
             dropped_fixations=self.dropped_fixations,
             same_picture=self.same_picture,
             categories=tuple(self.categories[i] for i in indices) if self.categories else (),
+            blur_px=self.blur_px,
         )

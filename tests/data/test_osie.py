@@ -7,7 +7,7 @@ import scipy.io
 
 from foregaze.data import load_dataset
 from foregaze.data.osie import load_osie
-from foregaze.errors import DataError, ImageError, UnknownNameError
+from foregaze.errors import DataError, ImageError
 from foregaze.types import EyeTrackingDataset
 from tests.data.osie_copy import cell, eye_cell, save_eye, save_mouse, scanpath, write_osie
 
@@ -299,9 +299,3 @@ def test_a_damaged_stimulus_is_an_image_error(small_osie):
     (small_osie / "stimuli" / "1002.jpg").write_bytes(b"no picture")
     with pytest.raises(ImageError, match=r"1002\.jpg: not an image"):
         load_osie(small_osie)
-
-
-def test_an_unknown_data_set_lists_the_known_ones(tmp_path):
-    known = "osie, osie-mouse-amt, osie-mouse-lab"
-    with pytest.raises(UnknownNameError, match=f"unknown data set 'osy'; known: {known}"):
-        load_dataset("osy", tmp_path)

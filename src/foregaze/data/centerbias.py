@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from foregaze.errors import DataError
-from foregaze.ops.kde import kernel_sum
+from foregaze.ops.kde import kernel_at, kernel_sum
 from foregaze.types import EyeTrackingDataset, Fixations, Size
 
 _CACHED_SIZES = 32
@@ -57,12 +57,7 @@ class CenterBias:
             DataError: If no fixation is left to estimate it from.
         """
         left_out = () if exclude is None else self._same_picture[exclude]
-        kernels = self._fixations - sum(len(self._on_image[i]) for i in left_out)
-        if not kernels:
-            raise DataError(
-                f"{self.name}: there is no center bias without evidence fixations "
-                f"on {'any' if exclude is None else 'another'} image"
-            )
+        self._kernel_count(left_out, exclude)
         density = self._total(size).copy()
         for image in left_out:
             density -= self._kernels(image, size)
@@ -71,6 +66,39 @@ class CenterBias:
         density += self.uniform_weight / density.size
         np.log(density, out=density)
         return density
+
+    def others_at(self, image: int, size: Size) -> Float[np.ndarray, " N"]:
+        """Density of the other images' fixations at those of one image, without uniform share.
+
+        Args:
+            image: Index of the image, whose evidence fixations are the N positions.
+            size: (H, W) that all fixations are moved to by their relative position.
+
+        Raises:
+            DataError: If no other image has evidence fixations.
+        """
+        own = _resized(self._on_image[image], self._sizes[image], size)
+        column, row = np.floor(own).astype(np.int64)
+        column, row = np.minimum(column, size[1] - 1), np.minimum(row, size[0] - 1)
+        left_out = self._same_picture[image]
+        kernels = self._kernel_count(left_out, image)
+        density = self._total(size)[row, column].copy()
+        for copy in left_out:
+            x, y = _resized(self._on_image[copy], self._sizes[copy], size)
+            sigma_px = self.sigma_px * size[1] / self.reference_width
+            density -= kernel_at(column + 0.5, row + 0.5, x, y, size, sigma_px).sum(1)
+        others: Float[np.ndarray, " N"] = np.maximum(density, 0.0) / kernels
+        return others
+
+    def _kernel_count(self, left_out: tuple[int, ...], exclude: int | None) -> int:
+        """Number of kernels that are left, of which there must be some."""
+        kernels = self._fixations - sum(len(self._on_image[i]) for i in left_out)
+        if not kernels:
+            raise DataError(
+                f"{self.name}: there is no center bias without evidence fixations "
+                f"on {'any' if exclude is None else 'another'} image"
+            )
+        return kernels
 
     def _total(self, size: Size) -> Float[np.ndarray, "H W"]:
         """Kernels of all images, computed once per size."""

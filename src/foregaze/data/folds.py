@@ -20,7 +20,7 @@ def assign_folds(dataset: EyeTrackingDataset, folds: int, seed: int = 0) -> Int[
     Raises:
         DataError: If there are fewer pictures than folds.
     """
-    picture_of = _pictures(dataset)
+    picture_of = picture_names(dataset)
     pictures = sorted(set(picture_of), key=lambda name: _digest(name, seed))
     if folds < 2 or len(pictures) < folds:
         raise DataError(f"{dataset.name}: {len(pictures)} pictures cannot make {folds} folds")
@@ -38,7 +38,7 @@ def split_validation(
     Raises:
         DataError: If nothing would be left to fit.
     """
-    picture_of = _pictures(dataset)
+    picture_of = picture_names(dataset)
     in_order = sorted(indices, key=lambda i: _digest(f"validation {picture_of[i]}", seed))
     held = {picture_of[i] for i in in_order[:images]}
     if indices and held.issuperset(picture_of[i] for i in indices):
@@ -51,7 +51,7 @@ def split_validation(
     )
 
 
-def _pictures(dataset: EyeTrackingDataset) -> list[str]:
+def picture_names(dataset: EyeTrackingDataset) -> list[str]:
     """Name of the picture that each stimulus shows: the first of its copies."""
     first_copy = {name: group[0] for group in dataset.same_picture for name in group}
     return [first_copy.get(name, name) for name in dataset.stimuli.names]

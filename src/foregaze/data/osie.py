@@ -6,30 +6,39 @@ and `mouse_lab/NNNN.mat`. MATLAB pixel centers lie at integers from 1, so 0.5 is
 A few crowd workers traced an image twice: the first time counts.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import scipy.io
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
+from foregaze.data.matlab import MATLAB_OFFSET_PX, read_mat
+from foregaze.data.published import Published
+from foregaze.data.tables import Table, join_tables, scanpath_table
 from foregaze.errors import DataError
 from foregaze.images import image_size, read_image
-from foregaze.types import EyeTrackingDataset, Fixations, Stimuli, drop_outside
+from foregaze.types import EyeTrackingDataset, Stimuli, drop_outside
 
 Recording = Literal["eye", "mouse_amt", "mouse_lab"]
 
 OBSERVERS = 15
 PX_PER_DVA = 24.0
 SAME_PICTURE = (("1279.jpg", "1374.jpg"),)
-MATLAB_OFFSET_PX = 0.5
 MOUSE_STEP = 10
 """Every tenth sample of a mouse trace is a pseudo-fixation: samples are autocorrelated."""
 MOUSE_SKIPPED = 10
 """First samples of each trace that are left out: the mouse starts where it happens to be."""
-WHERE_FROM = "OSIE's folder holds stimuli/, eye/fixations.mat, mouse_amt/ and mouse_lab/"
+LAYOUT = """\
+stimuli/NNNN.jpg        data/ of the repository; 1001.jpg to 1700.jpg
+eye/fixations.mat       fixations
+mouse_amt/NNNN.mat      mouse traces of crowd workers, for osie-mouse-amt
+mouse_lab/NNNN.mat      mouse traces from the lab, for osie-mouse-lab
+"""
+PUBLISHED = Published(
+    title="OSIE",
+    where_from="OSIE's folder holds stimuli/, eye/fixations.mat, mouse_amt/ and mouse_lab/",
+    images=700,
+)
 
 
 def load_osie(root: str | Path, recording: Recording = "eye") -> EyeTrackingDataset:
@@ -45,14 +54,14 @@ def load_osie(root: str | Path, recording: Recording = "eye") -> EyeTrackingData
         ImageError: If a stimulus is no readable image.
     """
     root = Path(root)
-    paths = _stimulus_paths(root)
+    paths = PUBLISHED.image_paths(root / "stimuli")
     sizes = tuple(image_size(path) for path in paths)
     tables = (
         _eye_tables(root / "eye" / "fixations.mat", paths)
         if recording == "eye"
         else [_mouse_table(root / recording / f"{path.stem}.mat") for path in paths]
     )
-    fixations, dropped = drop_outside(_join(tables), sizes)
+    fixations, dropped = drop_outside(join_tables(tables), sizes)
     return EyeTrackingDataset(
         name="osie" if recording == "eye" else f"osie-{recording}",
         stimuli=Stimuli(tuple(paths), sizes, read_image),
@@ -64,25 +73,11 @@ def load_osie(root: str | Path, recording: Recording = "eye") -> EyeTrackingData
     )
 
 
-def _stimulus_paths(root: Path) -> list[Path]:
-    folder = root / "stimuli"
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; {WHERE_FROM}")
-    paths = sorted(folder.glob("*.jpg"))
-    if not paths:
-        raise DataError(f"{folder}: no .jpg files; {WHERE_FROM}")
-    return paths
-
-
-# Columns of the tables below: observer, order, x, y, duration_ms.
-Table = Float[np.ndarray, "_ 5"]
-
-
 def _eye_tables(path: Path, stimuli: list[Path]) -> list[Table]:
-    cells = _read_mat(path, "fixations")
+    cells = read_mat(path, "fixations", PUBLISHED)
     by_name: dict[str, Any] = {}
     for cell in np.ravel(cells):
-        with _layout_of(path, "cell 'fixations'"):
+        with PUBLISHED.as_published(path, "cell 'fixations'"):
             by_name[str(cell["img"])] = np.ravel(cell["subjects"])
     missing = [stimulus.name for stimulus in stimuli if stimulus.name not in by_name]
     if missing:
@@ -95,21 +90,19 @@ def _eye_table(path: Path, name: str, observers: Any) -> Table:
         raise DataError(f"{path}: {name} has {len(observers)} observers, expected {OBSERVERS}")
     scanpaths = []
     for observer, scanpath in enumerate(observers):
-        with _layout_of(path, f"{name}, observer {observer + 1}"):
+        with PUBLISHED.as_published(path, f"{name}, observer {observer + 1}"):
             x, y, duration_ms = (
                 np.ravel(scanpath[key]).astype(np.float64)
                 for key in ("fix_x", "fix_y", "fix_duration")
             )
-            order = np.arange(len(x))
             x, y = x - MATLAB_OFFSET_PX, y - MATLAB_OFFSET_PX
-            columns = [np.full(len(x), observer), order, x, y, duration_ms]
-            scanpaths.append(np.column_stack(columns))
+            scanpaths.append(scanpath_table(observer, x, y, duration_ms))
     return np.concatenate(scanpaths)
 
 
 def _mouse_table(path: Path) -> Table:
-    trace = _read_mat(path, "fixations")
-    with _layout_of(path, "struct 'fixations'"):
+    trace = read_mat(path, "fixations", PUBLISHED)
+    with PUBLISHED.as_published(path, "struct 'fixations'"):
         worker = np.ravel(trace["subj"]).astype(np.int64)
         order = np.ravel(trace["order"]).astype(np.int64)
         row, column = np.atleast_2d(trace["coord"]).astype(np.float64).T
@@ -135,38 +128,3 @@ def _first_trace(
     _, first_of_worker = np.unique(worker[begins], return_index=True)
     in_first: Bool[np.ndarray, " N"] = np.isin(np.cumsum(begins) - 1, first_of_worker)
     return in_first
-
-
-@contextmanager
-def _layout_of(path: Path, place: str) -> Iterator[None]:
-    """Turn whatever a table with letters or missing fields raises into one clear line."""
-    try:
-        yield
-    except (ValueError, TypeError, IndexError, KeyError) as error:
-        raise DataError(f"{path}: {place} is not as OSIE publishes it ({error})") from error
-
-
-def _read_mat(path: Path, variable: str) -> Any:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; {WHERE_FROM}")
-    try:
-        content = scipy.io.loadmat(path, simplify_cells=True)
-    except Exception as error:  # scipy raises many kinds on damaged files
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path}: is not a readable MATLAB file ({reason})") from error
-    if variable not in content:
-        raise DataError(f"{path}: holds no variable {variable!r}")
-    return content[variable]
-
-
-def _join(tables: list[Table]) -> Fixations:
-    image = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
-    observer, order, x, y, duration_ms = np.concatenate(tables).T
-    return Fixations(
-        image=image,
-        observer=observer.astype(np.int64),
-        order=order.astype(np.int64),
-        x=x,
-        y=y,
-        duration_ms=duration_ms,
-    )
