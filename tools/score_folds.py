@@ -14,6 +14,7 @@ from rich.progress import track
 from foregaze.config import read_config
 from foregaze.data import load_dataset
 from foregaze.evaluation.evaluate import evaluate
+from foregaze.evaluation.model import predicting
 from foregaze.evaluation.report import Report, merge
 from foregaze.inference.zoo import load_model
 from foregaze.training.branch import make_part
@@ -27,12 +28,7 @@ def score(run: Path, part_name: str) -> Report:
     dataset = load_dataset(recipe.data.name, recipe.data.root)
     model = load_model(str(run / part_name / "model.safetensors"), mirrored=True)
     images = make_part(recipe, dataset, part_name).test
-    return evaluate(
-        lambda i: model.predict(dataset.stimuli[i]).log_density,
-        dataset,
-        model_name=recipe.name,
-        images=images,
-    )
+    return evaluate(predicting(model, dataset, recipe.name), dataset, images=images)
 
 
 def main() -> None:

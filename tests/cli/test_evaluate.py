@@ -40,7 +40,7 @@ def test_scores_on_training_images_are_called_so(evaluate):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dataset": "osy"}, "unknown data set 'osy'; known: osie"),
+        ({"dataset": "osy"}, "unknown data set 'osy'; known: cat2000"),
         ({"model": "defualt"}, "unknown model 'defualt'"),
         ({"model": "missing.safetensors"}, "missing.safetensors: no such"),
         ({"root": "nowhere"}, "nowhere/stimuli: no such folder"),

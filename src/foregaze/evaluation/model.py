@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from foregaze.evaluation.evaluate import evaluate
+from foregaze.evaluation.models import SpatialModel
 from foregaze.evaluation.report import Report
 from foregaze.inference.predictor import Predictor
 from foregaze.types import EyeTrackingDataset
@@ -23,24 +24,40 @@ def evaluate_model(
     Args:
         model: From `foregaze.load_model`.
         dataset: From `foregaze.load_dataset`.
-        metrics: Names from `foregaze.evaluation.REPORTED`; all where left out.
+        metrics: Names from `foregaze.evaluation.KNOWN`; the usual ones where left out.
         on_image: Called after each image, for a progress bar.
 
     Returns:
-        LL and IG in bits per fixation, IGE as a fraction, NSS in standard deviations, and AUC,
-        each with a 95% bootstrap interval over images.
+        Every metric in its unit (see `foregaze.metrics.METRICS`), IGE as a fraction, each with a
+        95% bootstrap interval over images.
 
     Raises:
         DataError: If no image has evidence fixations.
         ImageError: If an image of the data set cannot be read.
         UnknownNameError: If a metric has no such name.
     """
-    return evaluate(
+    return evaluate(predicting(model, dataset), dataset, metrics=metrics, on_image=on_image)
+
+
+def predicting(
+    model: Predictor, dataset: EyeTrackingDataset, name: str | None = None
+) -> SpatialModel:
+    """A loaded model as an evaluation sees it.
+
+    Args:
+        model: From `foregaze.load_model`.
+        dataset: Whose stimuli it will predict.
+        name: What the report calls it; the model's own name where left out.
+    """
+    seen = training_images(model.card, dataset)
+    notes = (
+        f"trained on {len(seen)} of these {len(dataset)} images, so its numbers are not out of "
+        "sample",
+    )
+    return SpatialModel(
+        name or model.name,
         lambda image: model.predict(dataset.stimuli[image]).log_density,
-        dataset,
-        model_name=model.name,
-        metrics=metrics,
-        on_image=on_image,
+        notes=notes if seen else (),
     )
 
 

@@ -3,23 +3,27 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from foregaze.errors import DataError, OutputError
-from foregaze.evaluation.bootstrap import mean_interval, ratio_interval
+from foregaze.evaluation.bootstrap import mean_intervals, ratio_interval
 
-SEED = 0
-"""Of every interval's resamples, so that equal values make equal reports."""
+SHARES = ("IGE",)
+"""Metrics that are written in percent."""
 
 PerImage = dict[str, list[float | None]]
 """For each quantity one value per scored image: its mean over the image's fixations.
 
 None where it is not defined. Besides the metrics: `gold_LL` and `gold_IG`, the gold standard's.
 """
+
+
+Calibration = list[list[float] | None]
 
 
 @dataclass(frozen=True)
@@ -40,15 +44,26 @@ class Scores:
     fixations: int
     per_image: PerImage
     metrics: dict[str, Metric]
-    """LL and IG in bits per fixation, IGE as a fraction, NSS in standard deviations, AUC."""
+    """In the units of `foregaze.metrics.METRICS`; IGE as a fraction."""
     absent: dict[str, str]
     """Why a metric is None, by its name."""
+    calibration: Calibration
+    """For each image the share of its fixations in each tenth of the predicted mass, the densest
+    pixels first; None where the model has no density that varies."""
 
     @property
     def gold_standard(self) -> dict[str, float] | None:
         """Mean LL and IG of the gold standard in bits per fixation, if it was computed."""
         means = {name: _mean(self.per_image.get(f"gold_{name}")) for name in ("LL", "IG")}
         return {name: mean for name, mean in means.items() if mean is not None} or None
+
+    @property
+    def observed_mass(self) -> list[tuple[float, tuple[float, float]]] | None:
+        """Mean and interval of the share of fixations in each tenth of the predicted mass."""
+        if any(tenths is None for tenths in self.calibration):
+            return None
+        shares = np.array(self.calibration, dtype=np.float64)  # (N, regions)
+        return list(zip(shares.mean(0).tolist(), mean_intervals(shares), strict=True))
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,10 @@ class Report:
     evidence: Scores
     all_fixations: Scores
     """The same over all fixations, those at a forced starting point included."""
+    references: dict[str, str] = field(default_factory=dict)
+    """What the numbers are relative to, in words."""
+    notes: tuple[str, ...] = ()
+    """What a reader of this model's numbers must know."""
 
     @property
     def images(self) -> int:
@@ -90,6 +109,8 @@ class Report:
             "dataset": self.dataset,
             **_scores_to_json(self.evidence),
             "dropped_fixations": self.dropped_fixations,
+            "references": self.references,
+            "notes": list(self.notes),
             "all_fixations": _scores_to_json(self.all_fixations),
         }
 
@@ -99,26 +120,15 @@ class Report:
         Raises:
             OutputError: If it cannot be written there.
         """
-        path = Path(path)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        text = json.dumps(self.to_json(), indent=1, allow_nan=False)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                partial.write_text(text + "\n", encoding="utf-8")
-                os.replace(partial, path)
-            finally:
-                partial.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot write the report ({error})") from error
+        save_json(self.to_json(), Path(path))
 
     def table(self) -> str:
         """Plain text with aligned columns: evidence fixations, beside them all fixations."""
         rows = [("", "mean", "95% interval", "all fixations")]
         for name, metric in self.metrics.items():
             beside = self.all_fixations.metrics[name]
-            interval = _interval_cell(name, metric.ci95)
-            rows.append((name, _cell(name, metric.mean), interval, _cell(name, beside.mean)))
+            interval = interval_cell(name, metric.ci95)
+            rows.append((name, cell(name, metric.mean), interval, cell(name, beside.mean)))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
@@ -134,6 +144,25 @@ class Report:
         return "\n".join([heading, *lines, *notes])
 
 
+def save_json(content: dict[str, Any], path: Path) -> None:
+    """Write a report's content, whole or not at all.
+
+    Raises:
+        OutputError: If it cannot be written there.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    text = json.dumps(content, indent=1, allow_nan=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_text(text + "\n", encoding="utf-8")
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write the report ({error})") from error
+
+
 def read_report(path: str | Path) -> Report:
     """A report that `Report.save` wrote.
 
@@ -141,16 +170,22 @@ def read_report(path: str | Path) -> Report:
         DataError: If the file cannot be read or is no such report.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        return Report(
-            model=content["model"],
-            dataset=content["dataset"],
-            dropped_fixations=content["dropped_fixations"],
-            evidence=_scores_from_json(content),
-            all_fixations=_scores_from_json(content["all_fixations"]),
-        )
+        return report_from_json(json.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: is no report of foregaze ({error!r})") from error
+
+
+def report_from_json(content: dict[str, Any]) -> Report:
+    """What `Report.to_json` gave."""
+    return Report(
+        model=content["model"],
+        dataset=content["dataset"],
+        dropped_fixations=content["dropped_fixations"],
+        evidence=_scores_from_json(content),
+        all_fixations=_scores_from_json(content["all_fixations"]),
+        references=content["references"],
+        notes=tuple(content["notes"]),
+    )
 
 
 def merge(reports: Sequence[Report]) -> Report:
@@ -177,6 +212,8 @@ def merge(reports: Sequence[Report]) -> Report:
         dropped_fixations=max(report.dropped_fixations for report in reports),
         evidence=_merge_scores([report.evidence for report in reports]),
         all_fixations=_merge_scores([report.all_fixations for report in reports]),
+        references=reports[0].references,
+        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
     )
 
 
@@ -188,6 +225,7 @@ def summarize(
     *,
     skipped_images: int = 0,
     absent: Mapping[str, str] | None = None,
+    calibration: Calibration | None = None,
 ) -> Scores:
     """Means over images, their intervals, and IGE, from per-image values.
 
@@ -199,23 +237,33 @@ def summarize(
             images out would make it incomparable.
         skipped_images: Number of images that had no fixation.
         absent: Why there are None values, by the quantity's name.
+        calibration: See `Scores`.
     """
     reasons = dict(absent or {})
-    metrics = {}
-    for name in names:
-        if name == "IGE":
-            metrics[name] = _ratio(per_image["IG"], per_image["gold_IG"], reasons)
-        else:
-            metrics[name] = _average(per_image[name])
-    return Scores(tuple(image_names), skipped_images, fixations, dict(per_image), metrics, reasons)
+    complete = [n for n in names if n != "IGE" and _mean(per_image[n]) is not None]
+    metrics = dict.fromkeys(names, Metric(None, None))
+    if complete:
+        columns = np.array([per_image[name] for name in complete], dtype=np.float64).T  # (N, M)
+        metrics |= dict(zip(complete, averages(columns), strict=True))
+    if "IGE" in names:
+        metrics["IGE"] = _ratio(per_image["IG"], per_image["gold_IG"], reasons)
+    return Scores(
+        tuple(image_names),
+        skipped_images,
+        fixations,
+        dict(per_image),
+        metrics,
+        reasons,
+        calibration if calibration is not None else [None] * len(image_names),
+    )
 
 
-def _average(values: list[float | None]) -> Metric:
-    mean = _mean(values)
-    if mean is None:
-        return Metric(None, None)
-    rng = np.random.default_rng(SEED)
-    return Metric(mean, mean_interval(np.array(values, dtype=np.float64), rng))
+def averages(columns: Float[np.ndarray, "N M"]) -> list[Metric]:
+    """Mean and interval over N images of M quantities, resampled together."""
+    return [
+        Metric(float(mean), interval)
+        for mean, interval in zip(columns.mean(0), mean_intervals(columns), strict=True)
+    ]
 
 
 def _ratio(
@@ -230,7 +278,6 @@ def _ratio(
     interval = ratio_interval(
         np.array(gain, dtype=np.float64),
         np.array(gold_gain, dtype=np.float64),
-        np.random.default_rng(SEED),
     )
     return Metric(mean / gold_mean, interval)
 
@@ -258,6 +305,7 @@ def _merge_scores(parts: Sequence[Scores]) -> Scores:
         },
         skipped_images=sum(part.skipped_images for part in parts),
         absent={name: reason for part in parts for name, reason in part.absent.items()},
+        calibration=[shares for part in parts for shares in part.calibration],
     )
 
 
@@ -269,6 +317,7 @@ def _scores_to_json(scores: Scores) -> dict[str, Any]:
         "gold_standard": scores.gold_standard,
         "absent": scores.absent,
         "skipped_images": scores.skipped_images,
+        "calibration": scores.calibration,
         "per_image": {"image": list(scores.image_names), **scores.per_image},
     }
 
@@ -282,14 +331,17 @@ def _scores_from_json(content: dict[str, Any]) -> Scores:
         per_image,
         skipped_images=content["skipped_images"],
         absent=content["absent"],
+        calibration=content["calibration"],
     )
 
 
-def _cell(name: str, value: float | None) -> str:
+def cell(name: str, value: float | None) -> str:
+    """A value as tables show it; a dash where it is not defined."""
     if value is None:
         return "-"
-    return f"{value:z.1%}" if name == "IGE" else f"{value:z.3f}"
+    return f"{value:z.1%}" if name in SHARES else f"{value:z.3f}"
 
 
-def _interval_cell(name: str, interval: tuple[float, float] | None) -> str:
-    return "-" if interval is None else f"[{', '.join(_cell(name, end) for end in interval)}]"
+def interval_cell(name: str, interval: tuple[float, float] | None) -> str:
+    """An interval as tables show it."""
+    return "-" if interval is None else f"[{', '.join(cell(name, end) for end in interval)}]"

@@ -1,27 +1,39 @@
 """Area under the receiver operating characteristic, all pixels as negatives."""
 
-import numpy as np
+from array_api_compat import array_namespace
 from jaxtyping import Float, Int
 
-from foregaze.metrics.checks import values_at
+from foregaze.metrics.checks import check_positions, maps_of, refuse_infinite
+from foregaze.metrics.ranking import share_below
+from foregaze.types import Array
 
 
 def auc(
-    log_density: Float[np.ndarray, "H W"], x: Int[np.ndarray, " N"], y: Int[np.ndarray, " N"]
-) -> Float[np.ndarray, " N"]:
+    saliency_map: Float[Array, "*batch H W"],
+    x: Int[Array, " N"],
+    y: Int[Array, " N"],
+    image: Int[Array, " N"] | None = None,
+) -> Float[Array, " N"]:
     """Share of pixels with a smaller value than each fixated one, equal ones counted half.
 
     The mean over an image's fixations is the area under the curve with thresholds at all values
     (pysaliency's `AUC` with uniform nonfixations): no jitter, fixated pixels are negatives too.
-    Only the order of the values matters. From 0 to 1; a constant map has 0.5.
+    Only the order of the values matters, so that a density and its logarithm have the same. From
+    0 to 1; a constant map has 0.5.
 
     Args:
-        log_density: Any strictly increasing function of the density does as well.
+        saliency_map: Any scale.
         x: Columns of the fixations.
         y: Rows of the fixations.
+        image: Map of each fixation, where `saliency_map` is a batch.
+
+    Raises:
+        ShapeError: If a fixation lies outside, or the map has NaN or infinities.
     """
-    negatives = np.sort(log_density, axis=None)  # (H W,)
-    fixated = values_at(log_density, x, y).astype(log_density.dtype)
-    smaller = np.searchsorted(negatives, fixated, side="left")
-    smaller_or_equal = np.searchsorted(negatives, fixated, side="right")
-    return (smaller + smaller_or_equal) / (2.0 * log_density.size)
+    check_positions(saliency_map, x, y, image)
+    refuse_infinite(saliency_map, "AUC")
+    xp = array_namespace(saliency_map)
+    areas = xp.empty(len(x), dtype=xp.float64, device=saliency_map.device)
+    for values, rows in maps_of(saliency_map, image):
+        areas[rows] = share_below(values[y[rows], x[rows]], xp.reshape(values, (-1,)))
+    return areas

@@ -1,45 +1,203 @@
-"""What every metric asks of its map and fixations before it counts anything."""
+"""What every metric asks of its map and fixations before it counts anything.
+
+A map is (H, W), or a batch (B, H, W) of maps of one size; then the column `image` says on which
+map of the batch each of the N fixations lies. Everything works on NumPy arrays and on PyTorch
+tensors alike, where they are, through the functions that both have (array-api-compat).
+"""
+
+from typing import Any
 
 import numpy as np
+from array_api_compat import array_namespace
 from jaxtyping import Float, Int
 
 from foregaze.errors import ShapeError
+from foregaze.types import Array
+
+MATLAB_EPS = 2.2204e-16
+"""The constant that the MIT benchmark's code adds where it divides or takes logarithms."""
 
 
 class ConstantMapError(ShapeError):
     """A map without variation, for which the metric is not defined."""
 
 
-def values_at(
-    values: Float[np.ndarray, "H W"], x: Int[np.ndarray, " N"], y: Int[np.ndarray, " N"]
-) -> Float[np.ndarray, " N"]:
-    """Values in float64 of the pixels at columns `x` and rows `y`.
+class NoFixationError(ShapeError):
+    """An image without fixations, or without enough of them, on which the metric has no value."""
+
+
+def double(values: Float[Array, "*batch H W"], what: str) -> Float[Array, "*batch H W"]:
+    """The values in float64, the precision that everything is summed in.
 
     Raises:
-        ShapeError: If a fixation lies outside the map; a negative index would otherwise wrap.
+        ShapeError: If a value is infinite or no number.
     """
-    height, width = values.shape
+    refuse_infinite(values, what)
+    xp = array_namespace(values)
+    return xp.astype(values, xp.float64, copy=False)
+
+
+def refuse_infinite(values: Float[Array, "*batch H W"], what: str) -> None:
+    """Stop at NaN and infinities, which would spread into every pixel's score.
+
+    Raises:
+        ShapeError: Saying how many there are.
+    """
+    xp = array_namespace(values)
+    # cheaper than a pass of isfinite: an extreme is infinite or NaN if any value is
+    if not bool(xp.isfinite(values.max() - values.min())):
+        wrong = int((~xp.isfinite(values)).sum())
+        if wrong:
+            raise ShapeError(
+                f"{what}: {wrong} of {_count(values)} values are infinite or no number"
+            )
+
+
+def values_at(
+    values: Float[Array, "*batch H W"],
+    x: Int[Array, " N"],
+    y: Int[Array, " N"],
+    image: Int[Array, " N"] | None = None,
+) -> Float[Array, " N"]:
+    """Values in float64 of the pixels at columns `x` and rows `y` (of the maps `image`).
+
+    Raises:
+        ShapeError: If a fixation lies outside its map, where a negative index would wrap; if a
+            batch comes without `image`, or a single map with it; or at NaN and infinities.
+    """
+    xp = array_namespace(values)
+    check_positions(values, x, y, image)
+    fixated = values[y, x] if image is None else values[image, y, x]
+    if not bool(xp.all(xp.isfinite(fixated))):
+        wrong = int((~xp.isfinite(fixated)).sum())
+        raise ShapeError(
+            f"{wrong} of {len(x)} fixated pixels have a value that is infinite or no number"
+        )
+    return xp.astype(fixated, xp.float64)
+
+
+def check_positions(
+    values: Float[Array, "*batch H W"],
+    x: Int[Array, " N"],
+    y: Int[Array, " N"],
+    image: Int[Array, " N"] | None = None,
+) -> None:
+    """Stop unless every fixation lies on a pixel of its map.
+
+    Raises:
+        ShapeError: Naming the first that does not.
+    """
+    if (values.ndim == 3) != (image is not None):
+        raise ShapeError(
+            f"map of shape {tuple(values.shape)} {'without' if image is None else 'with'} a column "
+            "'image': a batch (B, H, W) needs it, a single map (H, W) has none"
+        )
+    height, width = values.shape[-2:]
     outside = (x < 0) | (x >= width) | (y < 0) | (y >= height)
-    if outside.any():
-        first = int(np.argmax(outside))
+    if image is not None:
+        outside |= (image < 0) | (image >= values.shape[0])
+    if bool(outside.any()):
+        first = int(outside.nonzero()[0][0])
         raise ShapeError(
             f"{int(outside.sum())} of {len(x)} fixations lie outside the {height}x{width} map, "
             f"the first at column {int(x[first])}, row {int(y[first])}: drop them first"
         )
-    fixated: Float[np.ndarray, " N"] = values[y, x].astype(np.float64)
-    return fixated
 
 
-def refuse_constant(log_density: Float[np.ndarray, "H W"], metric: str) -> None:
+def refuse_constant(values: Float[Array, "*batch H W"], metric: str) -> None:
     """Stop if a map does not vary beyond the rounding of its own number type.
 
     Raises:
         ConstantMapError: Naming the metric that needs variation.
     """
-    low, high = float(log_density.min()), float(log_density.max())
-    rounding = 4 * float(np.finfo(log_density.dtype).eps) * max(abs(low), abs(high))
-    if high - low <= rounding:
-        raise ConstantMapError(
-            f"{metric} is not defined for a constant map (all {log_density.size} pixels have "
-            f"log density {high:.6g})"
+    xp = array_namespace(values)
+    low, high = xp.min(values, axis=(-2, -1)), xp.max(values, axis=(-2, -1))
+    largest = xp.where(abs(low) > abs(high), abs(low), abs(high))
+    constant = high - low <= 4 * xp.finfo(values.dtype).eps * largest
+    if bool(constant.any()):
+        raise ConstantMapError(f"{metric} is not defined for a constant map (all pixels are equal)")
+
+
+def distinct_pixels(
+    values: Float[Array, "H W"], x: Int[Array, " N"], y: Int[Array, " N"]
+) -> tuple[Int[Array, " M"], Int[Array, " M"]]:
+    """Columns and rows of the M fixated pixels, each once: the old MIT code's fixation map.
+
+    Raises:
+        NoFixationError: If there is no fixation.
+        ShapeError: If one lies outside.
+    """
+    check_positions(values, x, y)
+    if not len(x):
+        raise NoFixationError("there is no fixation on the image, so it has no score")
+    xp = array_namespace(values)
+    width = int(values.shape[1])
+    pixel = xp.unique_values(y * width + x)
+    return pixel % width, pixel // width
+
+
+def same_shape(first: Array, second: Array, what: str) -> None:
+    """Stop if two maps of one image differ in size.
+
+    Raises:
+        ShapeError: Giving both shapes.
+    """
+    if first.shape != second.shape:
+        raise ShapeError(
+            f"{what}: shapes are {tuple(first.shape)} and {tuple(second.shape)}, expected equal "
+            "ones: resize the map to its image first"
         )
+
+
+def scaled(values: Float[Array, "*batch H W"], metric: str) -> Float[Array, "*batch H W"]:
+    """A map in float64, brought to run from 0 to 1 as the old MIT code does.
+
+    Raises:
+        ConstantMapError: For a constant map.
+        ShapeError: At NaN and infinities.
+    """
+    refuse_constant(values, metric)
+    values = double(values, metric)
+    xp = array_namespace(values)
+    values = values - xp.min(values, axis=(-2, -1), keepdims=True)
+    return values / xp.max(values, axis=(-2, -1), keepdims=True)
+
+
+def as_distribution(values: Float[Array, "*batch H W"], metric: str) -> Float[Array, "*batch H W"]:
+    """A map in float64 that sums to one over its pixels, as the MIT/Tübingen benchmark makes it.
+
+    A map with negative values is shifted so that its smallest becomes 0; a map of zeros becomes
+    uniform.
+
+    Raises:
+        ShapeError: At NaN and infinities.
+    """
+    values = double(values, metric)
+    xp = array_namespace(values)
+    low = xp.min(values, axis=(-2, -1), keepdims=True)
+    values = values - xp.where(low < 0, low, xp.zeros_like(low))
+    total = xp.sum(values, axis=(-2, -1), keepdims=True)
+    empty = total == 0
+    pixels = values.shape[-2] * values.shape[-1]
+    return xp.where(empty, 1 / pixels, values / xp.where(empty, xp.ones_like(total), total))
+
+
+def maps_of(
+    values: Float[Array, "*batch H W"], image: Int[Array, " N"] | None
+) -> list[tuple[Float[Array, "H W"], Any]]:
+    """Each map of a batch with the rows of its fixations; a single map with all rows."""
+    if image is None:
+        return [(values, slice(None))]
+    return [(values[i], image == i) for i in range(values.shape[0])]
+
+
+def to_numpy(values: Array) -> np.ndarray:
+    """The values of an array or tensor in NumPy, for what only runs there."""
+    return values if isinstance(values, np.ndarray) else np.asarray(values.detach().cpu())
+
+
+def _count(values: Array) -> int:
+    count = 1
+    for length in values.shape:
+        count *= int(length)
+    return count

@@ -1,32 +1,62 @@
 """Normalized scanpath saliency."""
 
-import numpy as np
+from array_api_compat import array_namespace
 from jaxtyping import Float, Int
 
-from foregaze.metrics.checks import refuse_constant, values_at
+from foregaze.metrics.checks import distinct_pixels, double, refuse_constant, values_at
+from foregaze.types import Array
 
 
 def nss(
-    log_density: Float[np.ndarray, "H W"], x: Int[np.ndarray, " N"], y: Int[np.ndarray, " N"]
-) -> Float[np.ndarray, " N"]:
-    """Density at each fixation, in standard deviations above the mean over pixels.
+    saliency_map: Float[Array, "*batch H W"],
+    x: Int[Array, " N"],
+    y: Int[Array, " N"],
+    image: Int[Array, " N"] | None = None,
+) -> Float[Array, " N"]:
+    """Value at each fixation, in standard deviations above the mean over the map's pixels.
 
-    Peters, Iyer, Itti & Koch (2005), Vision Research 45(18). The map is the density (`exp` of the
-    argument), its standard deviation the population's (divided by H W), as in pysaliency; the old
-    MIT code divides by H W - 1. 0 is chance; the scale of the map does not matter.
+    Peters, Iyer, Itti & Koch (2005), Vision Research 45(18). The standard deviation is the
+    population's (divided by H W), as in pysaliency and on the MIT/Tübingen benchmark. 0 is
+    chance; scale and offset of the map do not matter. A density is its own best map.
 
     Args:
-        log_density: In nats.
+        saliency_map: Any scale, for instance a density: not its logarithm.
+        x: Columns of the fixations.
+        y: Rows of the fixations.
+        image: Map of each fixation, where `saliency_map` is a batch.
+
+    Raises:
+        ConstantMapError: A constant map has no standard deviation to measure in, hence no NSS.
+        ShapeError: A fixation lies outside, or the map has NaN or infinities.
+    """
+    values = double(saliency_map, "NSS")
+    refuse_constant(saliency_map, "NSS")
+    xp = array_namespace(values)
+    centered = values - xp.mean(values, axis=(-2, -1), keepdims=True)  # (*batch, H, W)
+    deviation = xp.sqrt(xp.mean(centered * centered, axis=(-2, -1)))  # (*batch)
+    return values_at(centered, x, y, image) / (deviation if image is None else deviation[image])
+
+
+def nss_mit(
+    saliency_map: Float[Array, "H W"], x: Int[Array, " N"], y: Int[Array, " N"]
+) -> Float[Array, ""]:
+    """NSS as the MATLAB code of the MIT benchmark computes it, averaged over the image.
+
+    Differs from `nss` in two ways: the sample's standard deviation (divided by H W - 1), and each
+    fixated pixel counts once however often it was fixated.
+
+    Args:
+        saliency_map: Any scale.
         x: Columns of the fixations.
         y: Rows of the fixations.
 
     Raises:
-        ConstantMapError: A constant map has no standard deviation to measure in, hence no NSS.
+        ConstantMapError: For a constant map.
+        NoFixationError: Without fixations.
+        ShapeError: A fixation lies outside, or the map has NaN or infinities.
     """
-    refuse_constant(log_density, "NSS")
-    peak = log_density.max().astype(np.float64)
-    density = np.exp(log_density - peak, dtype=np.float64)  # (H, W), up to a factor
-    deviations: Float[np.ndarray, " N"] = (
-        values_at(density, x, y) - density.mean()
-    ) / density.std()
-    return deviations
+    columns, rows = distinct_pixels(saliency_map, x, y)
+    xp = array_namespace(saliency_map)
+    pixels = saliency_map.shape[0] * saliency_map.shape[1]
+    values = nss(saliency_map, columns, rows)
+    return xp.mean(values) * ((pixels - 1) / pixels) ** 0.5

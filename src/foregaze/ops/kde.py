@@ -63,6 +63,22 @@ def kernel_sum(
     return total
 
 
+def kernel_factors(
+    x: Float[np.ndarray, " N"], y: Float[np.ndarray, " N"], size: Size, sigma_px: float
+) -> tuple[Float[np.ndarray, "H N"], Float[np.ndarray, "W N"]]:
+    """Factors in y and in x whose products are the kernels, renormalized to the image.
+
+    `along_y[:, i] @ along_x[:, i].T` is kernel i at all pixel centers: with the columns of some
+    kernels a matrix product gives their sum. Arguments are those of `kernel_sum`.
+    """
+    along = []
+    for centers, length in ((y, size[0]), (x, size[1])):
+        centers = centers.astype(np.float64)
+        factors = _factors(np.arange(length) + 0.5, centers, sigma_px)
+        along.append(factors / _mass_inside(centers, length, sigma_px))
+    return along[0], along[1]
+
+
 def kernel_at(
     x_at: Float[np.ndarray, " M"],
     y_at: Float[np.ndarray, " M"],

@@ -1,14 +1,16 @@
 """Regions of an image that hold a given share of the probability mass.
 
-`F` fractions.
+`F` fractions, `N` fixations.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from foregaze.errors import ShapeError
+
+_BUCKETS = 2**16
 
 
 def mass_levels(
@@ -40,3 +42,28 @@ def mass_levels(
     last = np.searchsorted(mass, asked * mass[-1] * (1 - rounding))
     levels: Float[np.ndarray, " F"] = descending[last]
     return levels
+
+
+def mass_above(
+    log_density: Float[np.ndarray, "H W"], x: Int[np.ndarray, " N"], y: Int[np.ndarray, " N"]
+) -> Float[np.ndarray, " N"]:
+    """Share of the mass on pixels of larger density than each fixated one, equal ones half.
+
+    If fixations follow the density, these are uniform between 0 and 1. Pixels count as equal
+    where they fall into one of 65536 buckets of equal width in log density.
+
+    Args:
+        log_density: Nats, finite.
+        x: Columns of the fixations.
+        y: Rows of the fixations.
+    """
+    low, high = float(log_density.min()), float(log_density.max())
+    scale = (_BUCKETS - 1) / (high - low) if high > low else 0.0
+    bucket = ((log_density - low) * scale).astype(np.int64)
+    mass = np.bincount(bucket.ravel(), np.exp(log_density - high).ravel(), _BUCKETS)
+    not_above = np.cumsum(mass)
+    at_fixations = bucket[y, x]
+    above: Float[np.ndarray, " N"] = (
+        1 - (not_above[at_fixations] - mass[at_fixations] / 2) / not_above[-1]
+    )
+    return above

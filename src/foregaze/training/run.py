@@ -23,6 +23,7 @@ from foregaze.data import load_dataset
 from foregaze.data.centerbias import CenterBias
 from foregaze.errors import ConfigError, DataError, OutputError
 from foregaze.evaluation.evaluate import evaluate
+from foregaze.evaluation.model import predicting
 from foregaze.evaluation.report import Report, merge, read_report
 from foregaze.inference.zoo import load_model
 from foregaze.models.checkpoint import load_trained, read_tensors, save_checkpoint
@@ -260,12 +261,6 @@ def _score(recipe: Recipe, part: Part, model: Path) -> None:
     dataset = load_dataset(recipe.data.name, recipe.data.root)
     if not part.test:
         raise DataError(f"{part.name}: has no test images")
-    predictor = load_model(str(model))
-    stimuli = dataset.stimuli
-    report = evaluate(
-        lambda i: predictor.predict(stimuli[i]).log_density,
-        dataset,
-        model_name=recipe.name,
-        images=part.test,
-    )
+    scored = predicting(load_model(str(model)), dataset, recipe.name)
+    report = evaluate(scored, dataset, images=part.test)
     report.save(model.parent / "report.json")

@@ -184,7 +184,7 @@ def _draw_density(
     extent = (0, width, height, 0)
     gray = photograph @ np.array([0.299, 0.587, 0.114]) / 255  # (h, w)
     panel.imshow(np.stack([gray] * 3, axis=-1), extent=extent, aspect="auto")
-    panel.imshow(_heat(log_density), extent=extent, aspect="auto", interpolation="bilinear")
+    panel.imshow(heat(log_density), extent=extent, aspect="auto", interpolation="bilinear")
     # A frame of repeated values carries contours from the outer pixels' centers to the edges.
     framed = np.pad(log_density, 1, mode="edge")
     h, w = log_density.shape
@@ -206,7 +206,8 @@ def _draw_density(
     _label_contours(panel, contours, share_of, size)
 
 
-def _heat(log_density: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w 4"]:
+def heat(log_density: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w 4"]:
+    """Colors (RGBA) to lay over a photograph: shades are shares of the probability mass."""
     shares = np.arange(1, _STEPS) / _STEPS
     levels = mass_levels(log_density, list(shares))[::-1]  # rising
     denser = np.searchsorted(levels, log_density, side="left") / (_STEPS - 1)  # (h, w)

@@ -1,0 +1,240 @@
+"""A density for any saliency map, so that every model has a likelihood and an information gain.
+
+A map S becomes log p = g(S blurred) + a log c - log Z: g is monotone and piecewise linear with its
+knots at quantiles of the map's values, c the center bias (from other images), a at least 0. Given
+the blur this is a log-linear model of the knots' increments and a, with one best fit, found by
+L-BFGS on the mean log-likelihood of fixations; the blur is the best of a few. Everything is fitted
+on the images of the other folds. After Kümmerer, Wallis & Bethge (2015), PNAS 112(52), where the
+center bias is fitted too.
+
+Letters: `K` knots, `M` pixels that stand for an image's, `N` fixations.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import minimize
+
+from foregaze.errors import DataError
+from foregaze.evaluation.centerbias_fit import FittedCenterBias
+from foregaze.evaluation.maps import PredictedMaps
+from foregaze.evaluation.models import SpatialModel
+from foregaze.evaluation.references import References
+from foregaze.ops.gaussian import blur
+
+KNOTS = 20
+BLURS = (0.0, 0.01, 0.025)
+"""Candidate blurs, as shares of the image's width."""
+IMAGES = 250
+"""Images that a conversion is fitted to, at most, spread evenly over the data set."""
+_PIXELS = 3000
+_PENALTY = 1e-6
+"""On squared increments: keeps knots that no pixel reaches from drifting."""
+
+
+@dataclass(frozen=True, eq=False)
+class Conversion:
+    """A fitted conversion from saliency maps to densities."""
+
+    blur_share: float
+    """Blur of the map, as a share of the image's width."""
+    knots: Float[np.ndarray, " K"]
+    """Values of the blurred map, ascending."""
+    heights: Float[np.ndarray, " K"]
+    """g at the knots in nats, not descending; constant beyond the outer ones."""
+    centerbias_weight: float
+    """a."""
+
+    def log_density(
+        self, saliency_map: Float[np.ndarray, "H W"], centerbias: Float[np.ndarray, "H W"]
+    ) -> Float[np.ndarray, "H W"]:
+        """Log density in nats; `exp` sums to one.
+
+        Args:
+            saliency_map: Of the model that this was fitted for.
+            centerbias: Log density in nats at the image's size, from other images.
+        """
+        values = blurred(saliency_map, self.blur_share)
+        scores = np.interp(values, self.knots, self.heights) + self.centerbias_weight * centerbias
+        peak = scores.max()
+        log_density: Float[np.ndarray, "H W"] = scores - peak - np.log(np.exp(scores - peak).sum())
+        return log_density
+
+
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """What the fit sees of one image: values and center bias at some pixels and the fixations."""
+
+    values: Float[np.ndarray, " M"]
+    prior: Float[np.ndarray, " M"]
+    fixated: Float[np.ndarray, " N"]
+    prior_at_fixations: Float[np.ndarray, " N"]
+
+
+def with_densities(
+    model: SpatialModel,
+    references: References,
+    *,
+    best_maps: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> SpatialModel:
+    """A model of saliency maps with densities beside them, converted across folds.
+
+    Args:
+        model: Its predictions are saliency maps.
+        references: Of the data set that it is scored on.
+        best_maps: Score the density's best map by every metric; the saliency map as it is where
+            this is left out.
+        progress: Told how many of the images for the fit are read.
+
+    Raises:
+        DataError: If the data set has no center bias to convert with.
+    """
+    centerbias = references.centerbias
+    if centerbias is None:
+        raise DataError(f"saliency maps have no density: {references.absent['centerbias']}")
+    by_fold = fit_conversions(model, references, centerbias, progress)
+
+    def predict(image: int) -> PredictedMaps:
+        saliency_map = _map(model, image)
+        size = references.dataset.stimuli.sizes[image]
+        prior = centerbias.log_density(size, exclude=image)
+        conversion = by_fold[int(centerbias.fold_of[image])]
+        log_density = conversion.log_density(saliency_map, prior)
+        return PredictedMaps(log_density, None if best_maps else saliency_map)
+
+    note = (
+        "densities are fitted: a monotone function of the saliency map "
+        f"(blurred by {100 * by_fold[0].blur_share:g}% of the width) times the center bias to the "
+        f"power {by_fold[0].centerbias_weight:.2f} in the first fold, on the images of the others"
+    )
+    return SpatialModel(model.name, predict, notes=(*model.notes, note))
+
+
+def fit_conversions(
+    model: SpatialModel,
+    references: References,
+    centerbias: FittedCenterBias,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> list[Conversion]:
+    """For each fold the conversion fitted on the images of the others."""
+    usable = [i for i, found in enumerate(references.fixations_on) if len(found)]
+    step = max(1, len(usable) / IMAGES)
+    images = [usable[int(i * step)] for i in range(min(IMAGES, len(usable)))]
+    samples: dict[float, list[_Sample]] = {share: [] for share in BLURS}
+    for done, image in enumerate(images):
+        for share, sample in _samples(model, references, centerbias, image).items():
+            samples[share].append(sample)
+        if progress is not None:
+            progress("maps read", done + 1, len(images))
+    fold_of = centerbias.fold_of[images]
+    conversions = []
+    for fold in range(centerbias.fold_of.max() + 1):
+        rows = np.flatnonzero(fold_of != fold)
+        rows = rows if len(rows) else np.arange(len(images))
+        fits = [_fit([samples[share][i] for i in rows], share) for share in BLURS]
+        conversions.append(max(fits, key=lambda fit: fit[0])[1])
+    return conversions
+
+
+def blurred(saliency_map: Float[np.ndarray, "H W"], share: float) -> Float[np.ndarray, "H W"]:
+    """The map in float64, blurred by a share of its width; edges mirrored."""
+    if share == 0:
+        return saliency_map.astype(np.float64)
+    return blur(saliency_map, share * saliency_map.shape[1], "reflect")
+
+
+def _samples(
+    model: SpatialModel, references: References, centerbias: FittedCenterBias, image: int
+) -> dict[float, _Sample]:
+    """One image under every candidate blur."""
+    saliency_map = _map(model, image)
+    size = references.dataset.stimuli.sizes[image]
+    where = f"{model.name} on {references.dataset.stimuli.names[image]}"
+    PredictedMaps(saliency_map=saliency_map).check(size, where)
+    prior = centerbias.log_density(size, exclude=image)
+    stride = max(1, int(np.sqrt(saliency_map.size / _PIXELS)))
+    pixels = (slice(stride // 2, None, stride),) * 2
+    fixations = references.fixations_on[image]
+    at = fixations.row, fixations.column
+    found = {}
+    for share in BLURS:
+        values = blurred(saliency_map, share)
+        found[share] = _Sample(values[pixels].ravel(), prior[pixels].ravel(), values[at], prior[at])
+    return found
+
+
+def _fit(samples: Sequence[_Sample], blur_share: float) -> tuple[float, Conversion]:
+    """The best conversion for one blur, after its mean log-likelihood in nats."""
+    knots = np.unique(
+        np.quantile(np.concatenate([s.values for s in samples]), np.linspace(0, 1, KNOTS))
+    )
+    if len(knots) < 2:  # constant maps: any two knots give a constant function
+        knots = np.array([knots[0], knots[0] + 1.0])
+    pixels = [_Hats(sample.values, knots) for sample in samples]
+    # mean hat functions and mean log center bias at the fixations, images weighing alike
+    target = np.mean([_Hats(s.fixated, knots).mean() for s in samples], axis=0)  # (K,)
+    prior_target = float(np.mean([s.prior_at_fixations.mean() for s in samples]))
+
+    def loss(parameters: Float[np.ndarray, " K"]) -> tuple[float, Float[np.ndarray, " K"]]:
+        increments, weight = parameters[:-1], parameters[-1]
+        heights = np.append(0.0, np.cumsum(increments))
+        likelihood = float(heights @ target) + weight * prior_target
+        gradient, prior_gradient = target.copy(), prior_target
+        for sample, hats in zip(samples, pixels, strict=True):
+            scores = hats.of(heights) + weight * sample.prior
+            peak = scores.max()
+            density = np.exp(scores - peak)
+            total = density.sum()
+            density /= total
+            likelihood -= (peak + np.log(total)) / len(samples)
+            gradient -= hats.expected(density) / len(samples)
+            prior_gradient -= float(density @ sample.prior) / len(samples)
+        by_increment = np.cumsum(gradient[::-1])[::-1][1:]
+        slope = np.append(by_increment, prior_gradient) - 2 * _PENALTY * parameters
+        return _PENALTY * float(parameters @ parameters) - likelihood, -slope
+
+    start = np.append(np.full(len(knots) - 1, 0.1), 1.0)
+    bounds = [(0.0, None)] * len(start)
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    heights = np.append(0.0, np.cumsum(best.x[:-1]))
+    return -float(best.fun), Conversion(blur_share, knots, heights, float(best.x[-1]))
+
+
+class _Hats:
+    """Piecewise linear functions of some values: for each the knot below it, and how far above."""
+
+    def __init__(self, values: Float[np.ndarray, " M"], knots: Float[np.ndarray, " K"]) -> None:
+        inside = np.clip(values, knots[0], knots[-1])
+        self.below = np.clip(np.searchsorted(knots, inside, side="right") - 1, 0, len(knots) - 2)
+        self.above = (inside - knots[self.below]) / np.diff(knots)[self.below]
+        self.knots = len(knots)
+
+    def of(self, heights: Float[np.ndarray, " K"]) -> Float[np.ndarray, " M"]:
+        """The function with these heights at the knots."""
+        values: Float[np.ndarray, " M"] = (
+            heights[self.below] + self.above * np.diff(heights)[self.below]
+        )
+        return values
+
+    def expected(self, weights: Float[np.ndarray, " M"]) -> Float[np.ndarray, " K"]:
+        """Weighted sum of each knot's hat function."""
+        at_lower = np.bincount(self.below, weights * (1 - self.above), self.knots)
+        expected: Float[np.ndarray, " K"] = at_lower + np.bincount(
+            self.below + 1, weights * self.above, self.knots
+        )
+        return expected
+
+    def mean(self) -> Float[np.ndarray, " K"]:
+        """Mean of each knot's hat function."""
+        return self.expected(np.full(len(self.above), 1 / len(self.above)))
+
+
+def _map(model: SpatialModel, image: int) -> Float[np.ndarray, "H W"]:
+    predicted = model.predict(image)
+    if not isinstance(predicted, PredictedMaps):
+        return predicted
+    assert predicted.saliency_map is not None
+    return predicted.saliency_map

@@ -1,0 +1,75 @@
+"""AUC-Borji of the MIT benchmark's MATLAB code: random pixels as negatives."""
+
+import numpy as np
+from array_api_compat import array_namespace
+from jaxtyping import Float, Int
+
+from foregaze.metrics.checks import NoFixationError, distinct_pixels, scaled, values_at
+from foregaze.types import Array
+
+_STEP = 0.1
+
+
+def auc_borji(
+    saliency_map: Float[Array, "H W"],
+    x: Int[Array, " N"],
+    y: Int[Array, " N"],
+    rng: np.random.Generator,
+    splits: int = 100,
+) -> Float[Array, ""]:
+    """Area under a curve with thresholds at steps of 0.1, averaged over random splits.
+
+    Borji, Sihite & Itti (2013), IEEE Transactions on Image Processing 22(1), as in the MIT
+    benchmark's MATLAB code (Bylinskii, Judd, Oliva, Torralba & Durand 2019). Each split draws as
+    many pixels of the image as were fixated, with replacement; each fixated pixel counts once.
+    The coarse thresholds make the value depend on the scale of the map.
+
+    Args:
+        saliency_map: Any scale; it is brought to run from 0 to 1.
+        x: Columns of the fixations.
+        y: Rows of the fixations.
+        rng: Draws the negatives.
+        splits: Times that they are drawn.
+
+    Raises:
+        ConstantMapError: For a constant map.
+        NoFixationError: With fewer than two fixated pixels, for which the original has none.
+        ShapeError: If a fixation lies outside, or the map has NaN or infinities.
+    """
+    values = scaled(saliency_map, "AUC-Borji")
+    columns, rows = distinct_pixels(values, x, y)
+    if len(columns) < 2:
+        raise NoFixationError("AUC-Borji needs two fixated pixels, and there is one")
+    fixated = values_at(values, columns, rows)
+    xp = array_namespace(values)
+    pixels = xp.reshape(values, (-1,))
+    areas = []
+    for _ in range(splits):
+        drawn = rng.integers(len(pixels), size=len(fixated))
+        areas.append(area_over_steps(fixated, pixels[xp.asarray(drawn, device=values.device)]))
+    return xp.mean(xp.stack(areas))
+
+
+def area_over_steps(
+    positives: Float[Array, " N"], negatives: Float[Array, " M"]
+) -> Float[Array, ""]:
+    """Trapezoidal area under the curve with thresholds 0, 0.1, ... up to the largest value."""
+    xp = array_namespace(positives)
+    largest = max(float(positives.max()), float(negatives.max()))
+    thresholds = xp.asarray(
+        np.arange(0, largest + 1e-12, _STEP)[::-1].copy(), device=positives.device
+    )  # descending
+    rates = []
+    for values in (positives, negatives):
+        reached = xp.astype(values[:, None] >= thresholds, xp.float64)
+        rates.append(xp.concat([thresholds[:1] * 0, xp.mean(reached, axis=0)]))
+    return trapezoid(*rates)
+
+
+def trapezoid(hits: Float[Array, " T"], false_alarms: Float[Array, " T"]) -> Float[Array, ""]:
+    """Area under a curve that starts at (0, 0), with its last stretch to (1, 1) added."""
+    xp = array_namespace(hits)
+    one = xp.ones_like(hits[:1])
+    hits, false_alarms = xp.concat([hits, one]), xp.concat([false_alarms, one])
+    widths = false_alarms[1:] - false_alarms[:-1]
+    return xp.sum(widths * (hits[1:] + hits[:-1])) / 2

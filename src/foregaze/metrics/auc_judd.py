@@ -1,0 +1,51 @@
+"""AUC-Judd of the MIT benchmark's MATLAB code: unfixated pixels as negatives."""
+
+import numpy as np
+from array_api_compat import array_namespace
+from jaxtyping import Float, Int
+
+from foregaze.metrics.auc_borji import trapezoid
+from foregaze.metrics.checks import NoFixationError, distinct_pixels, scaled, values_at
+from foregaze.metrics.ranking import count_below
+from foregaze.types import Array
+
+_JITTER = 1e-7
+
+
+def auc_judd(
+    saliency_map: Float[Array, "H W"],
+    x: Int[Array, " N"],
+    y: Int[Array, " N"],
+    rng: np.random.Generator | None = None,
+) -> Float[Array, ""]:
+    """Area under a curve with thresholds at the fixated values, per image.
+
+    Judd, Ehinger, Durand & Torralba (2009), ICCV, as in the MIT benchmark's MATLAB code: each
+    fixated pixel counts once; at the i-th largest fixated value i of N_f are hits, and the pixels
+    that reach it, less i, out of all unfixated ones are false alarms.
+
+    Args:
+        saliency_map: Any scale.
+        x: Columns of the fixations.
+        y: Rows of the fixations.
+        rng: Adds the original's noise of up to 1e-7, which breaks ties at random; none without.
+
+    Raises:
+        ConstantMapError: For a constant map.
+        NoFixationError: Without fixations, or with every pixel fixated.
+        ShapeError: If a fixation lies outside, or the map has NaN or infinities.
+    """
+    xp = array_namespace(saliency_map)
+    if rng is not None:
+        noise = rng.random(tuple(saliency_map.shape)) * _JITTER
+        saliency_map = saliency_map + xp.asarray(noise, device=saliency_map.device)
+    values = scaled(saliency_map, "AUC-Judd")
+    fixated = xp.sort(values_at(values, *distinct_pixels(values, x, y)), descending=True)
+    pixels = xp.reshape(values, (-1,))
+    if len(fixated) == len(pixels):
+        raise NoFixationError("AUC-Judd needs unfixated pixels, and every pixel is fixated")
+    hit = xp.arange(1, len(fixated) + 1, dtype=xp.float64, device=values.device)
+    smaller, _ = count_below(fixated, pixels)
+    false_alarms = (len(pixels) - smaller - hit) / (len(pixels) - len(fixated))
+    zero = hit[:1] * 0
+    return trapezoid(xp.concat([zero, hit / len(fixated)]), xp.concat([zero, false_alarms]))

@@ -1,0 +1,170 @@
+"""Figures of an evaluation: gains against the gold standard's, calibration, examples.
+
+`I` images.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from jaxtyping import Float, UInt8
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from foregaze.viz.prediction import heat
+
+_COLORS = ("#c2185b", "#1565c0", "#2e7d32", "#ef6c00", "#6a1b9a", "#00838f", "#5d4037", "#455a64")
+_INK = "#222222"
+_PANEL_INCHES = 2.9
+_PANELS_IN_A_ROW = 4
+_DPI = 110
+_THUMBNAIL_INCHES = 2.6
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One image with what was measured and what was predicted on it."""
+
+    title: str
+    image: UInt8[np.ndarray, "H W 3"]
+    x: Float[np.ndarray, " N"]
+    y: Float[np.ndarray, " N"]
+    log_density: Float[np.ndarray, "H W"] | None
+    saliency_map: Float[np.ndarray, "H W"] | None = None
+    """Drawn where there is no density."""
+
+
+def draw_gains(gold_gain: Sequence[float], gains: Mapping[str, Sequence[float]]) -> Figure:
+    """Information gain of the gold standard against that of each model, a point for each image.
+
+    Points above the diagonal are images that are predicted worse than by other observers.
+
+    Args:
+        gold_gain: Bits per fixation, one per image.
+        gains: For each model as many.
+    """
+    figure, panels = _panels(len(gains))
+    everything = np.concatenate([gold_gain, *gains.values()])
+    low, high = float(everything.min()), float(everything.max())
+    margin = 0.05 * (high - low) + 0.05
+    for i, (panel, (name, gain)) in enumerate(zip(panels, gains.items(), strict=True)):
+        panel.axline((0, 0), slope=1, color=_INK, linewidth=0.8)
+        panel.axhline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
+        panel.axvline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
+        panel.scatter(gain, gold_gain, s=9, color=_color(i), alpha=0.6, linewidths=0)
+        panel.set(
+            xlim=(low - margin, high + margin),
+            ylim=(low - margin, high + margin),
+            aspect="equal",
+            xlabel="IG of the model, bits",
+            title=name,
+        )
+    panels[0].set_ylabel("IG of the gold standard, bits")
+    return figure
+
+
+def draw_calibration(
+    observed: Mapping[str, Sequence[tuple[float, tuple[float, float]]]],
+) -> Figure:
+    """Share of fixations in regions of equal predicted mass, which should all be alike.
+
+    Args:
+        observed: For each model the mean and 95% interval of every region's share, densest first.
+    """
+    figure, panels = _panels(len(observed))
+    for i, (panel, (name, regions)) in enumerate(zip(panels, observed.items(), strict=True)):
+        place = np.arange(1, len(regions) + 1)
+        means = np.array([mean for mean, _ in regions])
+        ends = np.array([interval for _, interval in regions]).T  # (2, regions)
+        panel.axhline(1 / len(regions), color=_INK, linewidth=0.8)
+        panel.bar(place, means, color=_color(i), alpha=0.75, width=0.8)
+        panel.errorbar(
+            place, means, np.abs(ends - means), fmt="none", ecolor=_INK, elinewidth=0.9, capsize=1.5
+        )
+        panel.set(xticks=place, xlabel="tenth of the predicted mass, densest first", title=name)
+        panel.set_ylim(0, max(0.2, float(ends.max()) * 1.05))
+    panels[0].set_ylabel("share of fixations")
+    return figure
+
+
+def draw_metric(
+    metric: str, values: Mapping[str, tuple[float, tuple[float, float]]], unit: str
+) -> Figure:
+    """Means of several models and their 95% intervals, one below the other.
+
+    Args:
+        metric: Its name.
+        values: Mean and interval of each model.
+        unit: Of the axis.
+    """
+    figure = Figure(figsize=(6.4, 0.7 + 0.3 * len(values)), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for place, (mean, (low, high)) in enumerate(values.values()):
+        axes.plot((low, high), (place, place), color=_color(place), linewidth=2.5)
+        axes.plot(mean, place, "o", color=_color(place), markersize=6)
+    axes.set_yticks(range(len(values)), list(values))
+    axes.set_ylim(len(values) - 0.4, -0.6)
+    axes.grid(axis="x", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(f"{metric} ({unit})")
+    _plain(axes)
+    return figure
+
+
+def draw_examples(examples: Sequence[Example]) -> Figure:
+    """Images with the fixations that were measured above the map that was predicted.
+
+    Args:
+        examples: At least one; they stand side by side.
+    """
+    aspect = max(example.image.shape[0] / example.image.shape[1] for example in examples)
+    height = 2 * _THUMBNAIL_INCHES * aspect + 0.4
+    size = (len(examples) * _THUMBNAIL_INCHES, height)
+    figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(2, len(examples), squeeze=False)
+    for column, example in enumerate(examples):
+        above, below = panels[:, column]
+        above.imshow(example.image)
+        above.scatter(example.x, example.y, s=5, c="#e8175d", edgecolors="white", linewidths=0.3)
+        above.set_title(example.title, fontsize=8)
+        if example.log_density is None:
+            below.imshow(example.saliency_map, cmap="inferno")
+        else:
+            gray = example.image @ np.array([0.299, 0.587, 0.114]) / 255
+            below.imshow(np.stack([gray] * 3, axis=-1))
+            below.imshow(heat(example.log_density))
+        for panel in (above, below):
+            panel.set_axis_off()
+            panel.set(xlim=(0, example.image.shape[1]), ylim=(example.image.shape[0], 0))
+    return figure
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """Small axes in rows, as many as are asked for."""
+    columns = min(count, _PANELS_IN_A_ROW)
+    rows = -(-count // columns)
+    size = (columns * _PANEL_INCHES, rows * _PANEL_INCHES)
+    figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for unused in grid[count:]:
+        unused.set_axis_off()
+    for panel in grid[:count]:
+        _plain(panel)
+        panel.title.set_fontsize(9)
+    return figure, list(grid[:count])
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=7)
+    axes.xaxis.label.set_fontsize(8)
+    axes.yaxis.label.set_fontsize(8)
+
+
+def _color(number: int) -> str:
+    return matplotlib.colors.to_hex(_COLORS[number % len(_COLORS)])
