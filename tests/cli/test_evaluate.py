@@ -34,7 +34,7 @@ def test_the_report_is_what_python_gives(evaluate, tmp_path, tiny_checkpoint, os
 
 
 def test_scores_on_training_images_are_called_so(evaluate):
-    assert "the model was trained on 2 of these 3 images" in evaluate().out
+    assert "note: trained on 2 of these 3 images" in evaluate().out
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,7 @@ def test_what_is_not_there_is_refused(evaluate, options, message):
 
 
 def test_an_unknown_metric_is_refused(evaluate):
-    assert (
-        "unknown metric 'LLL'; known: AUC, IG, IGE, LL, NSS" in evaluate("--metric", "LLL").error()
-    )
+    assert "unknown metric 'LLL'; known: AUC, AUC-Borji" in evaluate("--metric", "LLL").error()
 
 
 def test_an_unknown_device_is_refused(evaluate):
@@ -73,3 +71,59 @@ def test_a_report_below_a_file_is_refused_first(evaluate, tmp_path):
     (tmp_path / "taken").touch()
     error = evaluate("--json", "taken/report.json", model="defualt").error()
     assert "taken: is not a folder" in error
+
+
+def test_several_models_have_one_table_and_a_report(evaluate, tmp_path):
+    outcome = evaluate("--model", "uniform", "--model", "gold-standard", "--output", "report")
+    assert outcome.code == 0
+    assert "osie: 3 images, 135 fixations; mean and 95% interval" in outcome.out
+    for name in ("uniform", "gold-standard", "tiny.safetensors"):
+        assert name in outcome.out
+    assert "note: osie: 3 of the 700 published images are here" in outcome.out
+    names = {path.name for path in (tmp_path / "report").iterdir()}
+    assert {"report.json", "report.md", "report.html", "scores.jsonl"} <= names
+
+
+def test_an_earlier_report_is_used_again_or_replaced_only_on_demand(evaluate, tmp_path):
+    first = evaluate("--output", "report", "--metric", "AUC")
+    assert "report.json: exists already" in evaluate("--output", "report").error()
+    scores = (tmp_path / "report" / "scores.jsonl").read_text()
+    assert evaluate("--output", "report", "--metric", "AUC", "--resume").out == first.out
+    assert (tmp_path / "report" / "scores.jsonl").read_text() == scores
+    assert "another evaluation (different: metrics)" in (
+        evaluate("--output", "report", "--metric", "NSS", "--resume").error()
+    )
+    assert evaluate("--output", "report", "--metric", "NSS", "--overwrite").code == 0
+
+
+def test_a_stopped_evaluation_is_not_continued_unasked(evaluate, tmp_path):
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "scores.jsonl").write_text("{}\n")
+    assert "an evaluation was stopped here; --resume" in evaluate("--output", "report").error()
+
+
+def test_resuming_needs_a_folder(evaluate):
+    assert "--resume needs the --output folder" in evaluate("--resume").error()
+
+
+def test_predictions_in_files_are_scored(run, osie_root, tmp_path):
+    for path in (osie_root / "stimuli").iterdir():
+        np.save(tmp_path / f"{path.stem}.npy", np.full((60, 80), -np.log(4800)))
+    outcome = run(
+        *("evaluate", "--dataset", "osie", "--root", osie_root),
+        *("--model", f"mine={tmp_path}", "--metric", "LL"),
+    )
+    assert "mine on osie" in outcome.out
+    assert "\nLL  0.000" in outcome.out
+
+
+def test_scanpaths_are_compared_with_the_observers(run, osie_root, tmp_path):
+    rows = ["image,observer,order,x,y,duration_ms"]
+    rows += [f"1001.jpg,0,{order},{20 + order},{30},200" for order in range(4)]
+    (tmp_path / "scanpaths.csv").write_text("\n".join(rows) + "\n")
+    command = ("evaluate", "--dataset", "osie", "--root", osie_root)
+    outcome = run(*command, "--scanpaths", "mine=scanpaths.csv", "--output", "out")
+    assert outcome.code == 0
+    assert "ScanMatch" in outcome.out
+    assert (tmp_path / "out" / "scanpaths-mine.json").is_file()
+    assert "expected NAME=FILE" in run(*command, "--scanpaths", "scanpaths.csv").error()

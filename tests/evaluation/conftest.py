@@ -46,6 +46,33 @@ def make_dataset(
     )
 
 
+def dataset_of_points(
+    points: Sequence[np.ndarray], size: tuple[int, int], observers: int = 3
+) -> EyeTrackingDataset:
+    """Image i with the fixations (x, y) of `points[i]`, dealt out to observers in turn."""
+    counts = [len(p) for p in points]
+    within = np.concatenate([np.arange(count) for count in counts])
+    x, y = np.concatenate(points).astype(np.float64).T
+    return EyeTrackingDataset(
+        name="points",
+        stimuli=Stimuli(
+            tuple(Path(f"{i}.png") for i in range(len(points))),
+            (size,) * len(points),
+            lambda path: np.zeros((*size, 3), np.uint8),
+        ),
+        fixations=Fixations(
+            image=np.repeat(np.arange(len(points)), counts),
+            observer=within % observers,
+            order=within // observers,
+            x=x,
+            y=y,
+            duration_ms=np.full(len(x), np.nan),
+        ),
+        starts_at_center=False,
+        px_per_dva=None,
+    )
+
+
 @pytest.fixture
 def toy_dataset() -> MakeDataset:
     return make_dataset

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from foregaze.errors import DataError, OutputError
-from foregaze.evaluation import Report, evaluate, merge, read_report
+from foregaze.evaluation import Report, SpatialModel, evaluate, merge, read_report
 from foregaze.evaluation.report import summarize
 
 SIZE = (30, 40)
@@ -19,13 +19,23 @@ def blob(image: int) -> np.ndarray:
 
 @pytest.fixture
 def report(toy_dataset) -> Report:
-    return evaluate(blob, toy_dataset(), model_name="blob")
+    return evaluate(SpatialModel("blob", blob), toy_dataset())
 
 
 def test_json_has_the_keys_of_the_public_contract(report):
     content = json.loads(json.dumps(report.to_json(), allow_nan=False))
     assert {"model", "dataset", "images", "fixations", "metrics"} <= content.keys()
-    assert list(content["metrics"]) == ["LL", "IG", "IGE", "NSS", "AUC"]
+    assert list(content["metrics"]) == [
+        "LL",
+        "IG",
+        "IGE",
+        "NSS",
+        "AUC",
+        "sAUC",
+        "CC",
+        "KLDiv",
+        "SIM",
+    ]
     for metric in content["metrics"].values():
         assert metric.keys() == {"mean", "ci95"}
         low, high = metric["ci95"]
@@ -51,13 +61,13 @@ def test_saved_report_reads_back_as_it_was(report, tmp_path):
 
 def test_saving_below_a_file_is_an_output_error(report, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot write the report"):
+    with pytest.raises(OutputError, match="cannot be written"):
         report.save(tmp_path / "file" / "report.json")
 
 
 def test_saving_over_a_folder_is_an_output_error_and_leaves_nothing(report, tmp_path):
     (tmp_path / "report.json").mkdir()
-    with pytest.raises(OutputError, match="cannot write the report"):
+    with pytest.raises(OutputError, match="cannot be written"):
         report.save(tmp_path / "report.json")
     assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
 
@@ -71,7 +81,7 @@ def test_file_that_is_no_report_is_a_data_error(text, tmp_path):
 
 def test_merged_folds_equal_the_evaluation_in_one_go(report, toy_dataset):
     folds = [
-        evaluate(blob, toy_dataset(), model_name="blob", images=images)
+        evaluate(SpatialModel("blob", blob), toy_dataset(), images=images)
         for images in ([0, 1], [2, 3])
     ]
     assert merge(folds) == report
@@ -79,7 +89,8 @@ def test_merged_folds_equal_the_evaluation_in_one_go(report, toy_dataset):
 
 def test_folds_that_share_an_image_do_not_merge(toy_dataset):
     folds = [
-        evaluate(blob, toy_dataset(), model_name="blob", images=images) for images in ([0, 1], [1])
+        evaluate(SpatialModel("blob", blob), toy_dataset(), images=images)
+        for images in ([0, 1], [1])
     ]
     with pytest.raises(DataError, match=r"image 1\.png is in more than one report"):
         merge(folds)
@@ -87,7 +98,7 @@ def test_folds_that_share_an_image_do_not_merge(toy_dataset):
 
 def test_reports_with_other_metrics_do_not_merge(toy_dataset):
     folds = [
-        evaluate(blob, toy_dataset(), model_name="blob", images=[i], metrics=metrics)
+        evaluate(SpatialModel("blob", blob), toy_dataset(), images=[i], metrics=metrics)
         for i, metrics in enumerate((["LL"], ["LL", "AUC"]))
     ]
     with pytest.raises(DataError, match="different metrics: LL; LL, AUC"):
@@ -98,10 +109,20 @@ def test_table_is_aligned_and_shows_both_choices_of_fixations(report):
     heading, titles, *rows = report.table().splitlines()
     assert heading == ("blob on toy: 4 images, 45 fixations (2 outside their image dropped)")
     assert titles.split() == ["mean", "95%", "interval", "all", "fixations"]
-    assert [row.split()[0] for row in rows] == ["LL", "IG", "IGE", "NSS", "AUC"]
+    assert [row.split()[0] for row in rows] == [
+        "LL",
+        "IG",
+        "IGE",
+        "NSS",
+        "AUC",
+        "sAUC",
+        "CC",
+        "KLDiv",
+        "SIM",
+    ]
     assert len({len(line) for line in [titles, *rows]}) == 1
-    assert f"{report.metrics['AUC'].mean:.3f}" in rows[-1]
-    assert rows[-1].endswith(f"{report.all_fixations.metrics['AUC'].mean:.3f}")
+    assert f"{report.metrics['AUC'].mean:.3f}" in rows[4]
+    assert rows[4].endswith(f"{report.all_fixations.metrics['AUC'].mean:.3f}")
 
 
 def test_one_missing_value_leaves_no_mean():

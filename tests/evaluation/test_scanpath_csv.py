@@ -119,5 +119,5 @@ def test_an_image_that_the_data_set_lacks_cannot_be_written(tmp_path):
 def test_a_place_that_cannot_be_written_to_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     generated = scanpaths_by_image(DATASET.fixations)
-    with pytest.raises(OutputError, match="cannot write scanpaths"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_scanpaths(tmp_path / "file" / "a.csv", generated, DATASET)

@@ -40,7 +40,7 @@ def test_a_file_that_is_no_report_is_refused(tmp_path):
 
 def test_a_place_that_cannot_be_written_to_is_an_error(report, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot write the report"):
+    with pytest.raises(OutputError, match="cannot be written"):
         report.save(tmp_path / "file" / "report.json")
 
 

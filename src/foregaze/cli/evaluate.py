@@ -1,13 +1,26 @@
-"""`foregaze evaluate`: score a model on a data set."""
+"""`foregaze evaluate`: score models on a data set."""
 
+import shutil
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from foregaze.cli.options import CheckpointFile, DeviceName, ModelName
-from foregaze.cli.output import check_file
-from foregaze.errors import UnknownNameError
+from foregaze.cli.options import CheckpointFile, DeviceName
+from foregaze.cli.output import check_file, check_folder
+from foregaze.errors import OutputError
+
+if TYPE_CHECKING:
+    from foregaze.evaluation.comparison import Comparison
+    from foregaze.evaluation.models import ScoredModel
+    from foregaze.evaluation.references import References
+    from foregaze.types import EyeTrackingDataset
+
+SCORES_FILE = "scores.jsonl"
+"""In a report's folder: the scores of every image, from which `--resume` goes on."""
+
+_WIDE = 200
 
 
 def evaluate(
@@ -15,55 +28,216 @@ def evaluate(
     root: Annotated[
         Path, typer.Option(metavar="DIR", help="The data set's folder, as its authors publish it.")
     ],
-    model: ModelName = "default",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="From `foregaze models`; a .safetensors file; a baseline (uniform, centerbias, "
+            "gaussian-centerbias, gold-standard, gold-standard-one-bandwidth, joint-bound, "
+            "spectral-residual); or NAME=PATH for predictions in files: a folder of .npy or .png "
+            "named as the images, or an HDF5 file. Repeat for several.  [default: default]",
+        ),
+    ] = None,
+    scanpaths: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FILE",
+            help="Compare the scanpaths in a CSV file (image, observer, order, x, y and "
+            "duration_ms) with the observers'. Repeat for several.",
+        ),
+    ] = None,
     checkpoint: CheckpointFile = None,
     json: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the report here.")
+        Path | None, typer.Option(metavar="FILE", help="Write the report's numbers here.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write a report into this folder: JSON, Markdown, HTML and figures.",
+        ),
     ] = None,
     metric: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="LL, IG, IGE, NSS or AUC. Repeat for several.  [default: all of them]",
+            help="LL, IG, IGE, NSS, AUC, sAUC, CC, KLDiv, SIM, EMD, AUC-Judd, AUC-Borji, sAUC-MIT, "
+            "NSS-MIT, SIM-MIT or IG-MIT. Repeat for several.  [default: the first nine]",
         ),
     ] = None,
     device: DeviceName = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an evaluation that was stopped.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier report.")
     ] = False,
 ) -> None:
-    """Score a model on a data set of fixations."""
+    """Score models on a data set of fixations."""
     if json is not None:
         check_file(json, overwrite=overwrite)
-    from foregaze.data import load_dataset
-    from foregaze.evaluation import REPORTED
+    if output is not None:
+        _check_report_folder(output, resume=resume, overwrite=overwrite)
+    elif resume:
+        raise OutputError("--resume needs the --output folder of the evaluation that was stopped")
+    from foregaze.data import completeness_note, load_dataset
+    from foregaze.evaluation.evaluate import REPORTED, known_metrics
 
-    for name in metric or ():
-        if name not in REPORTED:
-            raise UnknownNameError("metric", name, REPORTED)
+    metrics = known_metrics(metric or REPORTED)
+    specs = model or ([] if scanpaths else ["default"])
+    if specs:
+        from foregaze.evaluation.load import check_specs
+
+        check_specs(specs, checkpoint)
     recordings = load_dataset(dataset, root)
+    note = completeness_note(dataset, recordings)
+    if scanpaths:
+        _compare_scanpaths(scanpaths, recordings, output)
+    if specs:
+        comparison = _score(specs, recordings, metrics, checkpoint, device, output, root)
+        _print(comparison, json, output)
+    if note:
+        typer.echo(f"note: {note}")
 
-    from foregaze.cli.progress import ProgressDisplay
-    from foregaze.evaluation.model import evaluate_model, training_images
-    from foregaze.inference.zoo import load_model
 
-    predictor = load_model(model, checkpoint=checkpoint, device=device)
-    done = 0
-    with ProgressDisplay() as show:
-
-        def on_image() -> None:
-            nonlocal done
-            done += 1
-            show("images", done, len(recordings))
-
-        report = evaluate_model(predictor, recordings, metrics=metric, on_image=on_image)
-    typer.echo(report.table())
-    if seen := training_images(predictor.card, recordings):
-        typer.echo(
-            f"note: the model was trained on {len(seen)} of these {len(recordings)} images, so "
-            "these numbers are not out of sample; the out-of-fold numbers are in the model card "
-            "(docs/model-card.md)"
-        )
+def _print(comparison: "Comparison", json: Path | None, output: Path | None) -> None:
+    """The table, as wide as the terminal, and where the report is."""
+    in_terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if in_terminal else _WIDE
+    single = comparison.reports[0] if len(comparison.reports) == 1 else None
+    typer.echo(comparison.table(width) if single is None else single.table())
     if json is not None:
-        report.save(json)
+        comparison.save(json)
         typer.echo(f"report: {json}")
+    if output is not None:
+        typer.echo(f"report: {output / 'report.html'}, report.md, report.json")
+
+
+def _score(
+    specs: list[str],
+    recordings: "EyeTrackingDataset",
+    metrics: tuple[str, ...],
+    checkpoint: Path | None,
+    device: str,
+    output: Path | None,
+    root: Path,
+) -> "Comparison":
+    """Score all models, and write their report where it is asked for."""
+    from foregaze import __version__
+    from foregaze.cli.progress import ProgressDisplay
+    from foregaze.evaluation.comparison import compare
+    from foregaze.evaluation.evaluate import evaluate as evaluate_model
+    from foregaze.evaluation.journal import Journal
+    from foregaze.evaluation.load import load_scored
+    from foregaze.evaluation.references import fit_references
+
+    journal = None
+    if output is not None:
+        settings = {
+            "foregaze": __version__,
+            "data set": [recordings.name, str(root.resolve()), len(recordings)],
+            "metrics": list(metrics),
+            "checkpoint": None if checkpoint is None else str(checkpoint.resolve()),
+        }
+        journal = Journal(output / SCORES_FILE, settings)
+    reports, models = [], []
+    with ProgressDisplay() as show:
+        references = fit_references(recordings)
+        for spec in specs:
+            needs_density = bool({"LL", "IG", "IGE", "IG-MIT"} & set(metrics))
+            scored = load_scored(
+                spec,
+                references,
+                checkpoint=checkpoint,
+                device=device,
+                convert=needs_density,
+                progress=show,
+            )
+            done = 0
+
+            def on_image(name: str = scored.name) -> None:
+                nonlocal done
+                done += 1
+                show(f"{name}: images", done, len(recordings))
+
+            reports.append(
+                evaluate_model(
+                    scored,
+                    recordings,
+                    metrics=metrics,
+                    references=references,
+                    journal=journal,
+                    on_image=on_image,
+                )
+            )
+            models.append(scored)
+    categories = dict(zip(recordings.stimuli.names, recordings.categories, strict=False))
+    comparison = compare(reports, categories)
+    if output is not None:
+        _write(comparison, models, references, output)
+    return comparison
+
+
+def _write(
+    comparison: "Comparison",
+    models: "list[ScoredModel]",
+    references: "References",
+    output: Path,
+) -> None:
+    from foregaze.reports.examples import make_examples
+    from foregaze.reports.write import example_images, write_report
+
+    examples = make_examples(example_images(comparison), models, references)
+    write_report(comparison, output, examples)
+
+
+def _compare_scanpaths(
+    given: list[str], recordings: "EyeTrackingDataset", output: Path | None
+) -> None:
+    """Print, and write where asked for, how alike generated and human scanpaths are."""
+    from foregaze.cli.progress import ProgressDisplay
+    from foregaze.errors import ConfigError
+    from foregaze.evaluation.scanpath_csv import read_scanpaths
+    from foregaze.evaluation.scanpaths import compare_scanpaths
+
+    pairs = [spec.partition("=") for spec in given]
+    for spec, (name, _, path) in zip(given, pairs, strict=True):
+        if not name or not path:
+            raise ConfigError(f"--scanpaths {spec!r}: expected NAME=FILE")
+    generated = [(name, read_scanpaths(Path(path), recordings)) for name, _, path in pairs]
+    for name, of_images in generated:
+        done = 0
+        with ProgressDisplay() as show:
+
+            def on_image(name: str = name, total: int = len(of_images)) -> None:
+                nonlocal done
+                done += 1
+                show(f"{name}: scanpaths on images", done, total)
+
+            report = compare_scanpaths(of_images, recordings, model_name=name, on_image=on_image)
+        typer.echo(report.table())
+        if output is not None:
+            file = output / f"scanpaths-{name}.json"
+            report.save(file)
+            typer.echo(f"report: {file}")
+
+
+def _check_report_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
+    """Make sure that a report can be written, and that nothing is lost by it.
+
+    Raises:
+        OutputError: If it cannot, or an earlier evaluation is there that was not mentioned.
+    """
+    check_folder(folder)
+    finished, begun = folder / "report.json", folder / SCORES_FILE
+    if overwrite:
+        begun.unlink(missing_ok=True)
+    elif finished.exists() and not resume:
+        raise OutputError(
+            f"{finished}: exists already; give another --output, or --overwrite, or --resume to "
+            "use its scores again"
+        )
+    elif begun.exists() and not resume:
+        raise OutputError(
+            f"{begun}: an evaluation was stopped here; --resume to go on, or --overwrite"
+        )

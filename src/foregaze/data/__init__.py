@@ -13,10 +13,12 @@ from foregaze.data import (
     osie,
     pascal_s,
     plain,
+    pysaliency_files,
     salicon,
     toronto,
 )
 from foregaze.data.plain import save_plain
+from foregaze.data.pysaliency_files import load_pysaliency, save_pysaliency
 from foregaze.errors import UnknownNameError
 from foregaze.types import EyeTrackingDataset
 
@@ -171,6 +173,15 @@ DATASETS: dict[str, DatasetEntry] = {
         "yours",
         "docs/data.md",
     ),
+    "pysaliency": DatasetEntry(
+        pysaliency_files.load_pysaliency_folder,
+        "stimuli and fixations in pysaliency's HDF5 files",
+        None,
+        pysaliency_files.LAYOUT,
+        "that of the data",
+        "that of the data",
+        "docs/pysaliency.md",
+    ),
 }
 
 
@@ -213,5 +224,7 @@ __all__ = [
     "completeness_note",
     "find_dataset",
     "load_dataset",
+    "load_pysaliency",
     "save_plain",
+    "save_pysaliency",
 ]

@@ -60,10 +60,8 @@ class _LeaveOneObserverOut:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return (
-            f"{self._gold.describe()}; one map per observer, so no map to compare an image's "
-            "empirical map with",
-        )
+        parameters = (self._gold.describe(),) if self.one_bandwidth else ()
+        return (*parameters, "one map per observer, none for all that looked at an image")
 
     @cached_property
     def _gold(self) -> FittedGoldStandard:
@@ -144,9 +142,7 @@ def _gold_of(references: References) -> FittedGoldStandard:
 
 BASELINES: dict[str, Callable[[References], ScoredModel]] = {
     "uniform": _uniform,
-    "centerbias": lambda references: _OneMap(
-        "centerbias", _centerbias, (references.describe()["center bias"],)
-    ),
+    "centerbias": lambda references: _OneMap("centerbias", _centerbias),
     "gaussian-centerbias": lambda references: _OneMap(
         "gaussian-centerbias",
         _gaussian_centerbias,

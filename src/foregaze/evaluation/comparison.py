@@ -162,7 +162,8 @@ class Comparison:
         `differences`.
         """
         if len(self.reports) == 1:
-            return self.reports[0].to_json() | {"categories": self.categories}
+            categories = {"categories": self.categories} if self.categories else {}
+            return self.reports[0].to_json() | categories
         return {
             "dataset": self.dataset,
             "images": self.reports[0].images,

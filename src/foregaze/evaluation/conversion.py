@@ -1,11 +1,11 @@
 """A density for any saliency map, so that every model has a likelihood and an information gain.
 
 A map S becomes log p = g(S blurred) + a log c - log Z: g is monotone and piecewise linear with its
-knots at quantiles of the map's values, c the center bias (from other images), a at least 0. Given
-the blur this is a log-linear model of the knots' increments and a, with one best fit, found by
-L-BFGS on the mean log-likelihood of fixations; the blur is the best of a few. Everything is fitted
-on the images of the other folds. After Kümmerer, Wallis & Bethge (2015), PNAS 112(52), where the
-center bias is fitted too.
+knots at quantiles of the map's values on all and on fixated pixels, c the center bias (from other
+images), a at least 0. Given the blur this is a log-linear model of the knots' increments and a,
+with one best fit, found by L-BFGS on the mean log-likelihood of fixations; the blur is the best of
+a few. Everything is fitted on the images of the other folds. After Kümmerer, Wallis & Bethge
+(2015), PNAS 112(52), where the center bias is fitted too.
 
 Letters: `K` knots, `M` pixels that stand for an image's, `N` fixations.
 """
@@ -24,7 +24,7 @@ from foregaze.evaluation.models import SpatialModel
 from foregaze.evaluation.references import References
 from foregaze.ops.gaussian import blur
 
-KNOTS = 20
+KNOTS = 24
 BLURS = (0.0, 0.01, 0.025)
 """Candidate blurs, as shares of the image's width."""
 IMAGES = 250
@@ -128,7 +128,7 @@ def fit_conversions(
         for share, sample in _samples(model, references, centerbias, image).items():
             samples[share].append(sample)
         if progress is not None:
-            progress("maps read", done + 1, len(images))
+            progress(f"{model.name}: maps read", done + 1, len(images))
     fold_of = centerbias.fold_of[images]
     conversions = []
     for fold in range(centerbias.fold_of.max() + 1):
@@ -168,9 +168,10 @@ def _samples(
 
 def _fit(samples: Sequence[_Sample], blur_share: float) -> tuple[float, Conversion]:
     """The best conversion for one blur, after its mean log-likelihood in nats."""
-    knots = np.unique(
-        np.quantile(np.concatenate([s.values for s in samples]), np.linspace(0, 1, KNOTS))
-    )
+    everywhere = np.concatenate([sample.values for sample in samples])
+    fixated = np.concatenate([sample.fixated for sample in samples])
+    shares = np.linspace(0, 1, KNOTS // 2)
+    knots = np.unique([np.quantile(everywhere, shares), np.quantile(fixated, shares)])
     if len(knots) < 2:  # constant maps: any two knots give a constant function
         knots = np.array([knots[0], knots[0] + 1.0])
     pixels = [_Hats(sample.values, knots) for sample in samples]

@@ -1,9 +1,9 @@
 """Models to score, by what a user calls them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from foregaze.errors import ConfigError, UnknownNameError
+from foregaze.errors import ConfigError, DataError, UnknownNameError
 from foregaze.evaluation.baselines import BASELINES
 from foregaze.evaluation.conversion import with_densities
 from foregaze.evaluation.model import predicting
@@ -15,6 +15,30 @@ from foregaze.inference.zoo import CHECKPOINT_SUFFIX, ZOO, load_model
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, and how many of how many steps are."""
+
+
+def check_specs(specs: Sequence[str], checkpoint: Path | None) -> None:
+    """Refuse what cannot be loaded, before anything takes long.
+
+    Raises:
+        UnknownNameError: If there is no such model.
+        ConfigError: If two would have one name, or a checkpoint is given for what takes none.
+        DataError: If a checkpoint or a place of predictions does not exist.
+    """
+    names = [spec.partition("=")[0] for spec in specs]
+    for spec, name in zip(specs, names, strict=True):
+        if names.count(name) > 1:
+            raise ConfigError(f"two models are called {name!r}: give each another name")
+        _kind(spec)
+        path = spec.partition("=")[2] if _kind(spec) == "files" else spec
+        if _kind(spec) in ("files", "checkpoint") and not Path(path).exists():
+            raise DataError(f"{path}: no such file or folder, for model {name!r}")
+        if checkpoint is not None and _kind(spec) not in ("network", "checkpoint"):
+            raise ConfigError(
+                f"model {spec!r} takes no checkpoint; those that do: {', '.join(ZOO)}"
+            )
+    if checkpoint is not None and len(specs) > 1:
+        raise ConfigError("a checkpoint belongs to one model: give its path as another --model")
 
 
 def load_scored(
@@ -39,27 +63,38 @@ def load_scored(
 
     Raises:
         UnknownNameError: If there is no such model.
-        ConfigError: If a checkpoint is given for what takes none.
         DataError: If files are missing or do not fit, or a baseline cannot be had on this data.
         WeightsError: If weights are missing or do not fit.
     """
     dataset = references.dataset
-    if spec in ZOO or spec.endswith(CHECKPOINT_SUFFIX):
+    kind = _kind(spec)
+    if kind in ("network", "checkpoint"):
         return predicting(load_model(spec, checkpoint=checkpoint, device=device), dataset)
-    if checkpoint is not None:
-        raise ConfigError(f"model {spec!r} takes no checkpoint; those that do: {', '.join(ZOO)}")
-    if spec in BASELINES:
+    if kind == "baseline":
         return BASELINES[spec](references)
-    if spec in SALIENCY_BASELINES:
+    if kind == "saliency baseline":
         maps = SALIENCY_BASELINES[spec]
         model = SpatialModel(spec, lambda image: maps(dataset.stimuli[image]))
         return with_densities(model, references, progress=progress, best_maps=True)
-    name, equals, path = spec.partition("=")
-    if not equals or not name or not path:
-        known = [*ZOO, *BASELINES, *SALIENCY_BASELINES]
-        raise UnknownNameError("model", spec, [*known, "(path of a checkpoint)", "(NAME=PATH)"])
+    name, _, path = spec.partition("=")
     files = read_predictions(Path(path), dataset)
     if files.are_densities:
         return SpatialModel(name, files.maps, notes=(f"log densities from {path}",))
     model = SpatialModel(name, files.maps, notes=(f"saliency maps from {path}, as they are",))
     return with_densities(model, references, progress=progress) if convert else model
+
+
+def _kind(spec: str) -> str:
+    if spec in ZOO:
+        return "network"
+    if "=" not in spec and spec.endswith(CHECKPOINT_SUFFIX):
+        return "checkpoint"
+    if spec in BASELINES:
+        return "baseline"
+    if spec in SALIENCY_BASELINES:
+        return "saliency baseline"
+    name, _, path = spec.partition("=")
+    if name and path:
+        return "files"
+    known = [*ZOO, *BASELINES, *SALIENCY_BASELINES]
+    raise UnknownNameError("model", spec, [*known, "(path of a checkpoint)", "(NAME=PATH)"])

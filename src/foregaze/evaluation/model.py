@@ -52,7 +52,7 @@ def predicting(
     seen = training_images(model.card, dataset)
     notes = (
         f"trained on {len(seen)} of these {len(dataset)} images, so its numbers are not out of "
-        "sample",
+        "sample; out-of-fold numbers of the shipped models are in the model card",
     )
     return SpatialModel(
         name or model.name,

@@ -1,7 +1,6 @@
 """Reports: the numbers of one model on one data set, with every image's values behind them."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from foregaze.errors import DataError, OutputError
+from foregaze.errors import DataError
 from foregaze.evaluation.bootstrap import mean_intervals, ratio_interval
+from foregaze.files import write_whole
 
 SHARES = ("IGE",)
 """Metrics that are written in percent."""
@@ -141,6 +141,7 @@ class Report:
         if self.dropped_fixations:
             heading += f" ({self.dropped_fixations} outside their image dropped)"
         notes = [f"{name}: {reason}" for name, reason in self.evidence.absent.items()]
+        notes += [f"note: {note}" for note in self.notes]
         return "\n".join([heading, *lines, *notes])
 
 
@@ -150,17 +151,7 @@ def save_json(content: dict[str, Any], path: Path) -> None:
     Raises:
         OutputError: If it cannot be written there.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    text = json.dumps(content, indent=1, allow_nan=False)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_text(text + "\n", encoding="utf-8")
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write the report ({error})") from error
+    write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def read_report(path: str | Path) -> Report:
@@ -270,6 +261,8 @@ def _ratio(
     gain: list[float | None], gold_gain: list[float | None], reasons: dict[str, str]
 ) -> Metric:
     mean, gold_mean = _mean(gain), _mean(gold_gain)
+    if mean is None and "IG" in reasons:
+        reasons["IGE"] = reasons["IG"]
     if mean is None or gold_mean is None:
         return Metric(None, None)
     if gold_mean <= 0:

@@ -7,7 +7,6 @@ pixels) and, optionally, `duration_ms`, empty where it is not known. Other colum
 
 import csv
 import io
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from foregaze.errors import DataError, OutputError
+from foregaze.errors import DataError
 from foregaze.evaluation.scanpaths import scanpaths_by_image
+from foregaze.files import write_whole
 from foregaze.scanpath_metrics import Scanpath
 from foregaze.types import EyeTrackingDataset, Fixations
 
@@ -71,21 +71,7 @@ def write_scanpaths(
                 x, y = float(scanpath.x[order]), float(scanpath.y[order])
                 row = [name, observer, order, repr(x), repr(y)]
                 table.writerow([*row, duration] if known else row)
-    _write_whole(Path(path), text.getvalue())
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_text(text, encoding="utf-8", newline="\n")
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write scanpaths ({error})") from error
+    write_whole(Path(path), text.getvalue())
 
 
 def _read_columns(path: Path) -> dict[str, Any]:

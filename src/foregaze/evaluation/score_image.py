@@ -111,11 +111,12 @@ class Scorer:
         """Values of one metric for a group's fixations, or one for them all; empty if undefined."""
         entry = METRICS[name]
         needed = inspect.signature(entry.function).parameters.keys() - {"image", "other_image"}
-        from_model = {"log_density", "saliency_map"}
-        missing = needed - inputs.keys() - from_model - {"splits"}
-        given = inputs if missing else inputs | self._predicted(entry, group, inputs)
-        if missing or not from_model & given.keys():
-            missing |= needed - given.keys() - {"splits"}
+        missing = needed - inputs.keys() - {"log_density", "saliency_map", "splits"}
+        given = inputs
+        if not missing:
+            given = inputs | self._predicted(entry, group, inputs)
+            missing = needed - given.keys() - {"splits"}
+        if missing:
             scores.absent.setdefault(name, self._why_missing(missing, model))
             return []
         arguments = {key: given[key] for key in needed & given.keys()}

@@ -28,8 +28,8 @@ def cc(
     xp = array_namespace(saliency_map)
     deviations = []
     for values in (saliency_map, empirical_map):
-        refuse_constant(values, "CC")
         centered = double(values, "CC")
+        refuse_constant(values, "CC")
         centered = centered - xp.mean(centered, axis=(-2, -1), keepdims=True)
         length = xp.sqrt(xp.sum(centered * centered, axis=(-2, -1), keepdims=True))
         deviations.append(centered / length)

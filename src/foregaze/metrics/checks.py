@@ -45,7 +45,7 @@ def refuse_infinite(values: Float[Array, "*batch H W"], what: str) -> None:
     """
     xp = array_namespace(values)
     # cheaper than a pass of isfinite: an extreme is infinite or NaN if any value is
-    if not bool(xp.isfinite(values.max() - values.min())):
+    if not (bool(xp.isfinite(values.max())) and bool(xp.isfinite(values.min()))):
         wrong = int((~xp.isfinite(values)).sum())
         if wrong:
             raise ShapeError(
@@ -105,7 +105,7 @@ def check_positions(
 
 
 def refuse_constant(values: Float[Array, "*batch H W"], metric: str) -> None:
-    """Stop if a map does not vary beyond the rounding of its own number type.
+    """Stop if a map of finite values does not vary beyond the rounding of its own number type.
 
     Raises:
         ConstantMapError: Naming the metric that needs variation.
@@ -113,7 +113,8 @@ def refuse_constant(values: Float[Array, "*batch H W"], metric: str) -> None:
     xp = array_namespace(values)
     low, high = xp.min(values, axis=(-2, -1)), xp.max(values, axis=(-2, -1))
     largest = xp.where(abs(low) > abs(high), abs(low), abs(high))
-    constant = high - low <= 4 * xp.finfo(values.dtype).eps * largest
+    half_spread = high / 2 - low / 2  # the whole one can overflow
+    constant = half_spread <= 2 * xp.finfo(values.dtype).eps * largest
     if bool(constant.any()):
         raise ConstantMapError(f"{metric} is not defined for a constant map (all pixels are equal)")
 
@@ -156,10 +157,10 @@ def scaled(values: Float[Array, "*batch H W"], metric: str) -> Float[Array, "*ba
         ConstantMapError: For a constant map.
         ShapeError: At NaN and infinities.
     """
+    in_double = double(values, metric)
     refuse_constant(values, metric)
-    values = double(values, metric)
     xp = array_namespace(values)
-    values = values - xp.min(values, axis=(-2, -1), keepdims=True)
+    values = in_double - xp.min(in_double, axis=(-2, -1), keepdims=True)
     return values / xp.max(values, axis=(-2, -1), keepdims=True)
 
 

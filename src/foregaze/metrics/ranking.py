@@ -43,9 +43,10 @@ def count_below(
     """
     xp = array_namespace(negatives)
     low, high = negatives.min(), negatives.max()
-    spread = float(high - low)
+    spread = float(high) - float(low)
     per_value = _BUCKETS / spread if spread > 0 else math.inf
-    if len(negatives) < _WORTH_BUCKETS or not math.isfinite(spread) or math.isinf(per_value):
+    overflows = max(spread, per_value, 2 * _BUCKETS) > float(xp.finfo(negatives.dtype).max)
+    if len(negatives) < _WORTH_BUCKETS or overflows:
         return _count_by_sorting(positives, negatives)
     bucket = _buckets(negatives, low, per_value)  # (M,)
     of_positive = _buckets(xp.clip(positives, low, high), low, per_value)  # (N,)

@@ -22,8 +22,9 @@ def spectral_residual(image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "H
     small_size = max(1, round(width * scale)), max(1, round(height * scale))
     gray = Image.fromarray(image).convert("L").resize(small_size, Image.Resampling.BILINEAR)
     spectrum = np.fft.fft2(np.asarray(gray, dtype=np.float64) / 255)
-    tiny = np.finfo(np.float64).tiny  # a constant image has frequencies of amplitude 0
-    log_amplitude = np.log(np.maximum(np.abs(spectrum), tiny))
+    amplitude = np.abs(spectrum)
+    floor = 1e-9 * amplitude.max() or 1.0  # flat images have frequencies of amplitude 0
+    log_amplitude = np.log(np.maximum(amplitude, floor))
     residual = log_amplitude - uniform_filter(log_amplitude, 3, mode="wrap")
     saliency = np.abs(np.fft.ifft2(np.exp(residual + 1j * np.angle(spectrum)))) ** 2
     saliency = gaussian_filter(saliency, BLUR_PX, truncate=2.0)

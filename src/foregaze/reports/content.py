@@ -103,9 +103,14 @@ def with_interval(name: str, metric: Metric) -> str:
 
 def _main_table(comparison: Comparison) -> Table:
     names = comparison.metrics
-    head = ("model", *(f"{name} {'↓' if is_less_better(name) else '↑'}" for name in names))
+    head = ("model", *map(_with_arrow, names))
     rows = [_metric_row(report.model, report.metrics, names) for report in comparison.reports]
     return Table((head, *rows))
+
+
+def _with_arrow(name: str) -> str:
+    """A metric's name, with the direction that is better."""
+    return f"{name} {'↓' if is_less_better(name) else '↑'}"
 
 
 def _metric_row(label: str, metrics: dict[str, Metric], names: Sequence[str]) -> Row:
@@ -164,7 +169,7 @@ def _differences(comparison: Comparison) -> tuple[Part, ...]:
         "Mean over images of the first model's value less the second's, on the same image. Two "
         "models are put in no order where the interval of their difference includes zero."
     )
-    return Paragraph((text,)), Table((("pair", *names), *rows))
+    return Paragraph((text,)), Table((("pair", *map(_with_arrow, names)), *rows))
 
 
 def _categories(comparison: Comparison) -> Table | None:

@@ -4,13 +4,13 @@ The folder holds `report.json`, `report.md`, `report.html` (one page that needs 
 the figures that the Markdown shows.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from foregaze.errors import OutputError
 from foregaze.evaluation.comparison import Comparison
 from foregaze.evaluation.report import Metric, Report
+from foregaze.files import write_whole
 from foregaze.metrics import METRICS
 from foregaze.reports.content import Picture, heading, sections
 from foregaze.reports.html import to_html
@@ -21,6 +21,7 @@ from foregaze.viz.evaluation import (
     draw_examples,
     draw_gains,
     draw_metric,
+    model_colors,
 )
 from foregaze.viz.prediction import save_figure
 
@@ -50,23 +51,25 @@ def write_report(
         raise OutputError(f"{folder}: cannot be made ({error.strerror or error})") from error
     found = sections(comparison, _pictures(comparison, folder, examples))
     title, subtitle = heading(comparison)
-    _write(folder / "report.md", to_markdown(title, subtitle, found))
-    _write(folder / "report.html", to_html(title, subtitle, found, folder))
+    write_whole(folder / "report.md", to_markdown(title, subtitle, found))
+    write_whole(folder / "report.html", to_html(title, subtitle, found, folder))
     comparison.save(folder / "report.json")  # last: its presence says that the rest is there
 
 
 def example_images(comparison: Comparison) -> dict[str, list[tuple[str, str]]]:
     """For each model the images that it predicts best and worst, with a title for each.
 
-    By information gain, or where there is none by the first metric of `HEADLINE` that there is.
+    By information gain, or where there is none (or none but 0, as of the center bias) by the
+    first metric of `HEADLINE` that there is.
     """
     chosen = {}
     for report in comparison.reports:
-        metric = next((m for m in HEADLINE if _has(report.metrics, m)), None)
+        metric = next((m for m in HEADLINE if _varies(_complete(report, m))), None)
         if metric is None:
             continue
-        values = dict(zip(report.evidence.image_names, report.per_image[metric], strict=True))
-        ranked = sorted(values, key=lambda name: values[name] or 0.0, reverse=True)
+        found = _complete(report, metric) or []
+        values = dict(zip(report.evidence.image_names, found, strict=True))
+        ranked = sorted(values, key=lambda name: values[name], reverse=True)
         count = min(EXAMPLES, len(ranked) // 2) or 1
         shown = list(dict.fromkeys(ranked[:count] + ranked[-count:]))
         chosen[report.model] = [(name, f"{name}: {metric} {values[name]:.2f}") for name in shown]
@@ -78,6 +81,7 @@ def _pictures(
 ) -> dict[str, Sequence[Picture]]:
     pictures: dict[str, Sequence[Picture]] = {}
     reports = comparison.reports
+    colors = model_colors([report.model for report in reports])
     metric = next((m for m in HEADLINE if any(_has(r.metrics, m) for r in reports)), None)
     if metric is not None and len(reports) > 1:
         values = {
@@ -85,7 +89,9 @@ def _pictures(
             for report in reports
             if (value := report.metrics[metric]).mean is not None and value.ci95 is not None
         }
-        save_figure(draw_metric(metric, values, METRICS[metric].unit), folder / "models.png")
+        save_figure(
+            draw_metric(metric, values, METRICS[metric].unit, colors), folder / "models.png"
+        )
         caption = f"{metric} of each model with its 95% interval over images"
         pictures["numbers"] = [Picture("models.png", caption)]
     gains = {
@@ -93,7 +99,7 @@ def _pictures(
     }
     gold = _complete(reports[0], "gold_IG")
     if gains and gold is not None:
-        save_figure(draw_gains(gold, gains), folder / "gains.png")
+        save_figure(draw_gains(gold, gains, colors), folder / "gains.png")
         pictures["gains"] = [
             Picture("gains.png", "Gold standard against model, one point an image")
         ]
@@ -103,7 +109,7 @@ def _pictures(
         if (regions := report.evidence.observed_mass) is not None
     }
     if observed:
-        save_figure(draw_calibration(observed), folder / "calibration.png")
+        save_figure(draw_calibration(observed, colors), folder / "calibration.png")
         caption = "Share of fixations in each tenth of the predicted mass, with 95% intervals"
         pictures["calibration"] = [Picture("calibration.png", caption)]
     pictures["examples"] = [
@@ -126,19 +132,11 @@ def _has(metrics: Mapping[str, Metric], name: str) -> bool:
     return name in metrics and metrics[name].mean is not None
 
 
+def _varies(values: list[float] | None) -> bool:
+    return values is not None and max(values) - min(values) > 1e-9
+
+
 def _complete(report: Report, name: str) -> list[float] | None:
     """A quantity's value on every image, if it has one on every image."""
     values = [value for value in report.per_image.get(name, [None]) if value is not None]
     return values if len(values) == report.images else None
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            partial.write_text(text, encoding="utf-8")
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error

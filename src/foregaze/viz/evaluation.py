@@ -6,7 +6,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
@@ -36,7 +35,16 @@ class Example:
     """Drawn where there is no density."""
 
 
-def draw_gains(gold_gain: Sequence[float], gains: Mapping[str, Sequence[float]]) -> Figure:
+def model_colors(models: Sequence[str]) -> dict[str, str]:
+    """A color for each model, the same in every figure of a report."""
+    return {name: _COLORS[i % len(_COLORS)] for i, name in enumerate(models)}
+
+
+def draw_gains(
+    gold_gain: Sequence[float],
+    gains: Mapping[str, Sequence[float]],
+    colors: Mapping[str, str],
+) -> Figure:
     """Information gain of the gold standard against that of each model, a point for each image.
 
     Points above the diagonal are images that are predicted worse than by other observers.
@@ -44,16 +52,17 @@ def draw_gains(gold_gain: Sequence[float], gains: Mapping[str, Sequence[float]])
     Args:
         gold_gain: Bits per fixation, one per image.
         gains: For each model as many.
+        colors: Of each model.
     """
     figure, panels = _panels(len(gains))
     everything = np.concatenate([gold_gain, *gains.values()])
     low, high = float(everything.min()), float(everything.max())
     margin = 0.05 * (high - low) + 0.05
-    for i, (panel, (name, gain)) in enumerate(zip(panels, gains.items(), strict=True)):
+    for panel, (name, gain) in zip(panels, gains.items(), strict=True):
         panel.axline((0, 0), slope=1, color=_INK, linewidth=0.8)
         panel.axhline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
         panel.axvline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
-        panel.scatter(gain, gold_gain, s=9, color=_color(i), alpha=0.6, linewidths=0)
+        panel.scatter(gain, gold_gain, s=9, color=colors[name], alpha=0.6, linewidths=0)
         panel.set(
             xlim=(low - margin, high + margin),
             ylim=(low - margin, high + margin),
@@ -67,19 +76,21 @@ def draw_gains(gold_gain: Sequence[float], gains: Mapping[str, Sequence[float]])
 
 def draw_calibration(
     observed: Mapping[str, Sequence[tuple[float, tuple[float, float]]]],
+    colors: Mapping[str, str],
 ) -> Figure:
     """Share of fixations in regions of equal predicted mass, which should all be alike.
 
     Args:
         observed: For each model the mean and 95% interval of every region's share, densest first.
+        colors: Of each model.
     """
     figure, panels = _panels(len(observed))
-    for i, (panel, (name, regions)) in enumerate(zip(panels, observed.items(), strict=True)):
+    for panel, (name, regions) in zip(panels, observed.items(), strict=True):
         place = np.arange(1, len(regions) + 1)
         means = np.array([mean for mean, _ in regions])
         ends = np.array([interval for _, interval in regions]).T  # (2, regions)
         panel.axhline(1 / len(regions), color=_INK, linewidth=0.8)
-        panel.bar(place, means, color=_color(i), alpha=0.75, width=0.8)
+        panel.bar(place, means, color=colors[name], alpha=0.75, width=0.8)
         panel.errorbar(
             place, means, np.abs(ends - means), fmt="none", ecolor=_INK, elinewidth=0.9, capsize=1.5
         )
@@ -90,7 +101,10 @@ def draw_calibration(
 
 
 def draw_metric(
-    metric: str, values: Mapping[str, tuple[float, tuple[float, float]]], unit: str
+    metric: str,
+    values: Mapping[str, tuple[float, tuple[float, float]]],
+    unit: str,
+    colors: Mapping[str, str],
 ) -> Figure:
     """Means of several models and their 95% intervals, one below the other.
 
@@ -98,13 +112,14 @@ def draw_metric(
         metric: Its name.
         values: Mean and interval of each model.
         unit: Of the axis.
+        colors: Of each model.
     """
     figure = Figure(figsize=(6.4, 0.7 + 0.3 * len(values)), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for place, (mean, (low, high)) in enumerate(values.values()):
-        axes.plot((low, high), (place, place), color=_color(place), linewidth=2.5)
-        axes.plot(mean, place, "o", color=_color(place), markersize=6)
+    for place, (name, (mean, (low, high))) in enumerate(values.items()):
+        axes.plot((low, high), (place, place), color=colors[name], linewidth=2.5)
+        axes.plot(mean, place, "o", color=colors[name], markersize=6)
     axes.set_yticks(range(len(values)), list(values))
     axes.set_ylim(len(values) - 0.4, -0.6)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
@@ -164,7 +179,3 @@ def _plain(axes: Axes) -> None:
     axes.tick_params(labelsize=7)
     axes.xaxis.label.set_fontsize(8)
     axes.yaxis.label.set_fontsize(8)
-
-
-def _color(number: int) -> str:
-    return matplotlib.colors.to_hex(_COLORS[number % len(_COLORS)])
