@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from foregaze.errors import UnknownNameError
+from foregaze.errors import ShapeError, UnknownNameError
 from foregaze.inference.prediction import Prediction
 
 
@@ -35,5 +35,37 @@ def test_cc_map_is_blurred():
 
 
 def test_an_unknown_metric_names_the_known_ones():
-    with pytest.raises(UnknownNameError, match="unknown metric 'emd'; known: auc, cc, ig"):
-        corner_prediction().saliency_map("emd")
+    with pytest.raises(UnknownNameError, match="unknown metric 'mse'; known: auc, cc, emd"):
+        corner_prediction().saliency_map("mse")
+
+
+def test_auc_map_has_a_flat_histogram():
+    log_density = np.random.default_rng(0).random((20, 30)).astype(np.float32)
+    equalized = Prediction(log_density).saliency_map("auc")
+    np.testing.assert_allclose(np.sort(equalized, axis=None), (np.arange(600) + 0.5) / 600)
+
+
+def test_shuffled_auc_map_is_the_density_over_the_center_bias():
+    prediction = corner_prediction()
+    rows, _ = np.indices((20, 30))
+    centerbias = np.log(rows + 1.0) - np.log((rows + 1.0).sum())
+    given = prediction.saliency_map("sauc", centerbias=centerbias)
+    np.testing.assert_allclose(given, prediction.log_density - centerbias, atol=1e-6)
+    own = Prediction(prediction.log_density, centerbias).saliency_map("sauc")
+    np.testing.assert_allclose(own, given)
+
+
+def test_shuffled_auc_map_needs_a_center_bias_of_the_image_size():
+    with pytest.raises(ShapeError, match="this prediction has none: give centerbias"):
+        corner_prediction().saliency_map("sauc")
+    with pytest.raises(ShapeError, match=r"shape \(4, 4\), expected \(20, 30\)"):
+        corner_prediction().saliency_map("sauc", centerbias=np.zeros((4, 4)))
+
+
+def test_sim_map_depends_on_the_number_of_fixations():
+    prediction = corner_prediction()
+    few = prediction.saliency_map("sim", sigma_px=2.0, fixations=3)
+    many = prediction.saliency_map("sim", sigma_px=2.0, fixations=300)
+    assert few.sum() == pytest.approx(1)
+    assert many.sum() == pytest.approx(1)
+    assert np.abs(few - many).sum() > 0.01

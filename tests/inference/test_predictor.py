@@ -169,3 +169,14 @@ def test_a_missing_checkpoint_is_an_error(tmp_path):
 def test_an_absent_device_is_an_error(checkpoint):
     with pytest.raises(ConfigError, match="device 'nonsense' is not available"):
         load_model(str(checkpoint), device="nonsense")
+
+
+def test_a_prediction_brings_the_center_bias_that_it_was_made_with(tiny_checkpoint):
+    model = load_model(str(tiny_checkpoint))
+    image = np.random.default_rng(0).integers(0, 256, (90, 120, 3)).astype(np.uint8)
+    uniform = model.predict(image, centerbias="uniform")
+    np.testing.assert_allclose(
+        uniform.saliency_map("sauc"), uniform.log_density + np.log(90 * 120), atol=1e-5
+    )
+    own = model.predict(image).saliency_map("sauc")
+    assert np.ptp(own - model.predict(image).log_density) > 0.5

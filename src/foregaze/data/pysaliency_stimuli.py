@@ -173,14 +173,14 @@ def write_stimuli(data: EyeTrackingDataset, path: Path) -> None:
             raise DataError(f"{data.name}: two stimuli are called {name}")
     with h5py.File(path, "w-") as file:
         attributes: dict[str, Sequence[str]] = {}
+        if data.categories:
+            attributes[CATEGORY] = data.categories
         if all(image.is_file() for image in data.stimuli.paths):
             _write_files(data, file, path.parent)
         else:
             _write_arrays(data, file)
             if list(data.stimuli.names) != [str(number) for number in range(len(data))]:
                 attributes[FILENAMES] = data.stimuli.names
-        if data.categories:
-            attributes[CATEGORY] = data.categories
         for attribute, values in attributes.items():
             _write_texts(file, attribute, values)
         file.attrs["__attributes__"] = np.bytes_(json.dumps(list(attributes)))

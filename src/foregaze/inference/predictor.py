@@ -85,7 +85,8 @@ class Predictor:
             pixels = to_working_size(array, input_size)[None].to(self.device)
             prior = self._prior(centerbias, size, grid_size(self.model.config, input_size))
             log_density = self._run(pixels, prior.to(self.device))
-            return Prediction(resample(log_density, size)[0].float().cpu().numpy())
+            at_image_size = resample(log_density, size)[0].float().cpu().numpy()
+            return Prediction(at_image_size, prior[0].numpy())
 
     def _run(
         self, pixels: Float[Tensor, "1 3 H W"], prior: Float[Tensor, "1 h w"]

@@ -1,0 +1,111 @@
+"""Score the baselines and the shipped models on OSIE, and write the table that the docs show.
+
+`python tools/osie_table.py --osie ../shared/osie` scores every image with the fold model that did
+not see it, so it needs the runs of `make train-default`. It writes the report into runs/osie-table
+(where it also goes on if it was stopped), and from it docs/osie.md with its figures and the
+out-of-fold reports in docs/reports that README and model card are made from.
+"""
+
+import argparse
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from rich.progress import track
+
+from foregaze.config import read_config
+from foregaze.data import load_dataset
+from foregaze.evaluation import REPORTED, References, Report, ScoredModel, SpatialModel, evaluate
+from foregaze.evaluation.comparison import compare
+from foregaze.evaluation.journal import Journal
+from foregaze.evaluation.load import load_scored
+from foregaze.evaluation.references import fit_references
+from foregaze.inference.zoo import ZOO, load_model
+from foregaze.reports.write import write_report
+from foregaze.training.branch import make_part
+from foregaze.training.recipe import Recipe
+from foregaze.types import EyeTrackingDataset
+
+ROOT = Path(__file__).parents[1]
+BASELINES = (
+    "uniform",
+    "gaussian-centerbias",
+    "centerbias",
+    "spectral-residual",
+    "gold-standard-one-bandwidth",
+    "gold-standard",
+    "joint-bound",
+)
+SHIPPED = ("default-fast", "default", "default-best")
+INTRODUCTION = """# OSIE
+
+Made by `make osie-table`, which scores each image with a model that saw neither it nor its copy
+(five folds by image; see the [model card](model-card.md)). Images, fixations and conventions are
+described below; the data set is that of [Xu et al. 2014](data.md).
+"""
+
+
+def out_of_fold(name: str, run: Path, dataset: EyeTrackingDataset) -> ScoredModel:
+    """A shipped model's recipe on images that its training did not see."""
+    recipe = read_config(Recipe, run / "recipe.yaml")
+    model_of = {}
+    for part_name in recipe.part_names():
+        if part_name != "all":
+            path = run / part_name / "model.safetensors"
+            model = load_model(str(path), mirrored=ZOO[name].mirrored)
+            model_of |= dict.fromkeys(make_part(recipe, dataset, part_name).test, model)
+
+    def predict(image: int) -> Float[np.ndarray, "H W"]:
+        return model_of[image].predict(dataset.stimuli[image]).log_density
+
+    return SpatialModel(name, predict, notes=("out of fold",))
+
+
+def score(model: ScoredModel, references: References, journal: Journal) -> Report:
+    """One model on all images."""
+    images = iter(track(range(len(references.dataset)), model.name))
+    next(images)
+    return evaluate(
+        model,
+        references.dataset,
+        references=references,
+        journal=journal,
+        on_image=lambda: next(images, None),
+    )
+
+
+def write_docs(report: Path) -> None:
+    """The report as a page of the docs, with its figures."""
+    images = ROOT / "docs" / "images" / "osie"
+    images.mkdir(parents=True, exist_ok=True)
+    text = (report / "report.md").read_text().split("\n", 1)[1]
+    for name in re.findall(r"\]\(([^)]*\.png)\)", text):
+        shutil.copy(report / name, images / name)
+    text = re.sub(r"\]\(([^)]*\.png)\)", r"](images/osie/\1)", text)
+    (ROOT / "docs" / "osie.md").write_text(INTRODUCTION + text)
+
+
+def main() -> None:
+    """Score all models and write the docs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--osie", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs")
+    arguments = parser.parse_args()
+    output = arguments.runs / "osie-table"
+    dataset = load_dataset("osie", arguments.osie)
+    references = fit_references(dataset)
+    journal = Journal(output / "scores.jsonl", {"metrics": list(REPORTED), "images": len(dataset)})
+    models = [load_scored(name, references) for name in BASELINES]
+    models += [out_of_fold(name, arguments.runs / name, dataset) for name in SHIPPED]
+    reports = [score(model, references, journal) for model in models]
+    for report in reports[len(BASELINES) :]:
+        report.save(ROOT / "docs" / "reports" / f"{report.model}.json")
+    write_report(compare(reports), output, {})
+    write_docs(output)
+    print(compare(reports).table())
+
+
+if __name__ == "__main__":
+    main()
