@@ -14,7 +14,7 @@ from rich.progress import track
 from foregaze.config import read_config
 from foregaze.data import load_dataset
 from foregaze.evaluation.evaluate import evaluate
-from foregaze.evaluation.model import predicting
+from foregaze.evaluation.predicting import predicting
 from foregaze.evaluation.report import Report, merge
 from foregaze.inference.zoo import load_model
 from foregaze.training.branch import make_part

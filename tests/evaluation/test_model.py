@@ -1,22 +1,10 @@
 import numpy as np
 import pytest
 
-from foregaze.evaluation.model import evaluate_model, training_images
+from foregaze.errors import UnknownNameError
+from foregaze.evaluation import SpatialModel
+from foregaze.evaluation.model import evaluate_model
 from foregaze.inference.zoo import load_model
-
-
-@pytest.mark.parametrize(
-    ("card", "seen"),
-    [
-        ({"dataset": "toy", "images": ["1.png", "3.png", "9.png"]}, ["1.png", "3.png"]),
-        ({"dataset": "toy-mouse", "images": ["2.png"]}, ["2.png"]),
-        ({"dataset": "other", "images": ["1.png"]}, []),
-        ({"dataset": "toy"}, []),
-        ({}, []),
-    ],
-)
-def test_training_images_are_those_of_the_same_data_set(toy_dataset, card, seen):
-    assert training_images(card, toy_dataset()) == seen
 
 
 def test_a_model_is_scored_on_its_own_predictions(toy_dataset, tiny_checkpoint):
@@ -33,3 +21,18 @@ def test_a_model_is_scored_on_its_own_predictions(toy_dataset, tiny_checkpoint):
     assert report.metrics["LL"].mean == pytest.approx(np.mean(means), abs=1e-6)
     assert report.model == model.name
     assert len(seen) == len(dataset)
+
+
+def test_a_baseline_is_scored_by_its_name(toy_dataset):
+    report = evaluate_model("gold-standard", toy_dataset(), metrics=["IGE"])
+    assert report.metrics["IGE"].mean == pytest.approx(1, abs=0.01)
+
+
+def test_an_own_model_is_scored_too(toy_dataset):
+    uniform = SpatialModel("mine", lambda image: np.full((30, 40), -np.log(1200)))
+    assert evaluate_model(uniform, toy_dataset(), metrics=["AUC"]).metrics["AUC"].mean == 0.5
+
+
+def test_an_unknown_name_is_refused(toy_dataset):
+    with pytest.raises(UnknownNameError, match="unknown model 'gold'"):
+        evaluate_model("gold", toy_dataset())

@@ -2,6 +2,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import jaxtyping
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -48,3 +49,9 @@ class Golden:
 @pytest.fixture
 def golden() -> Golden:
     return Golden()
+
+
+@pytest.fixture
+def no_shape_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Annotations are not checked, as where no test runs."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)

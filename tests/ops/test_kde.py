@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from foregaze.ops.kde import kernel_at, kernel_sum
+from foregaze.ops.kde import kernel_at, kernel_factors, kernel_sum
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "metrics.json"
 SIZE = (6, 9)
@@ -78,6 +78,17 @@ def test_pairwise_values_at_a_pixel_center_sum_to_the_map_there(renormalize):
     )
     density = kernel_sum(x, y, SIZE, 1.3, renormalize=renormalize)
     np.testing.assert_allclose(pairs.sum(1), density[[0, 5], [3, 8]], rtol=1e-12)
+
+
+def test_products_of_the_factors_are_the_kernels():
+    x, y = draw(12)
+    along_y, along_x = kernel_factors(x, y, SIZE, 1.3)
+    for some in ([3], [0, 5, 11], list(range(12))):
+        np.testing.assert_allclose(
+            along_y[:, some] @ along_x[:, some].T,
+            kernel_sum(x[some], y[some], SIZE, 1.3),
+            rtol=1e-12,
+        )
 
 
 def test_kernel_densities_match_pysaliencys_exact_gold_model():

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from foregaze.errors import ShapeError
-from foregaze.ops.mass import mass_levels
+from foregaze.ops.mass import mass_above, mass_levels
 
 TOY = np.log(np.array([[0.1, 0.4], [0.2, 0.3]]))  # taken in order: 0.4, 0.3, 0.2, 0.1
 
@@ -60,3 +62,50 @@ def test_not_a_number_and_infinity_are_refused(value):
 def test_a_density_without_mass_is_refused():
     with pytest.raises(ShapeError, match="no mass"):
         mass_levels(np.full((2, 2), -np.inf), [0.5])
+
+
+def brute_force_above(log_density: np.ndarray, x: np.ndarray, y: np.ndarray) -> list[float]:
+    mass = np.exp(log_density) / np.exp(log_density).sum()
+    above = []
+    for value in log_density[y, x]:
+        above.append(mass[log_density > value].sum() + mass[log_density == value].sum() / 2)
+    return above
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2, 5, 1000]))
+def test_mass_above_a_pixel_is_what_sorting_gives(seed, levels):
+    rng = np.random.default_rng(seed)
+    log_density = rng.integers(0, levels, (7, 9)) / 100 - 5.0  # ties, and no near misses
+    x, y = rng.integers(0, 9, 12), rng.integers(0, 7, 12)
+    expected = brute_force_above(log_density, x, y)
+    np.testing.assert_allclose(mass_above(log_density, x, y), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_mass_above_differs_from_sorting_by_the_mass_of_one_bucket_at_most():
+    rng = np.random.default_rng(0)
+    log_density = rng.normal(size=(300, 400)) * 3
+    x, y = rng.integers(0, 400, 200), rng.integers(0, 300, 200)
+    expected = brute_force_above(log_density, x, y)
+    np.testing.assert_allclose(mass_above(log_density, x, y), expected, atol=1e-3)
+    single = mass_above(log_density.astype(np.float32), x, y)
+    np.testing.assert_allclose(single, expected, atol=1e-3)
+
+
+def test_mass_above_is_one_half_everywhere_on_a_uniform_density():
+    assert (
+        mass_above(np.full((3, 4), -2.5), np.array([0, 3]), np.array([2, 1])).tolist() == [0.5] * 2
+    )
+
+
+def test_mass_above_is_uniform_where_fixations_follow_the_density():
+    rng = np.random.default_rng(0)
+    log_density = rng.normal(size=(60, 80))
+    density = np.exp(log_density).ravel()
+    y, x = np.unravel_index(rng.choice(4800, 20_000, p=density / density.sum()), (60, 80))
+    tenths = np.histogram(mass_above(log_density, x, y), 10, (0, 1))[0] / 20_000
+    np.testing.assert_allclose(tenths, 0.1, atol=4 * np.sqrt(0.09 / 20_000))
+
+
+def test_mass_above_no_fixations_is_empty():
+    nothing = np.empty(0, np.int64)
+    assert mass_above(np.zeros((3, 4)), nothing, nothing).shape == (0,)

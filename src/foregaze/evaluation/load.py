@@ -6,8 +6,8 @@ from pathlib import Path
 from foregaze.errors import ConfigError, DataError, UnknownNameError
 from foregaze.evaluation.baselines import BASELINES
 from foregaze.evaluation.conversion import with_densities
-from foregaze.evaluation.model import predicting
 from foregaze.evaluation.models import ScoredModel, SpatialModel
+from foregaze.evaluation.predicting import predicting
 from foregaze.evaluation.prediction_files import read_predictions
 from foregaze.evaluation.references import References
 from foregaze.evaluation.saliency_baselines import SALIENCY_BASELINES

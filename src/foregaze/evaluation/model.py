@@ -1,30 +1,37 @@
-"""Score a loaded model on a data set, and say where it has seen that data set before."""
+"""`foregaze.evaluate`: score anything on a data set."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from foregaze.evaluation.evaluate import evaluate
-from foregaze.evaluation.models import SpatialModel
+from foregaze.evaluation.load import check_specs, load_scored
+from foregaze.evaluation.models import ScoredModel
+from foregaze.evaluation.predicting import predicting
+from foregaze.evaluation.references import References, fit_references
 from foregaze.evaluation.report import Report
 from foregaze.inference.predictor import Predictor
 from foregaze.types import EyeTrackingDataset
 
 
 def evaluate_model(
-    model: Predictor,
+    model: Predictor | ScoredModel | str,
     dataset: EyeTrackingDataset,
     *,
     metrics: Sequence[str] | None = None,
+    references: References | None = None,
     on_image: Callable[[], None] | None = None,
 ) -> Report:
     """Score a model's predictions against the fixations of a data set.
 
-    Nothing is left out: see `training_images` for whether the numbers are out of sample.
+    Nothing is left out; the report's notes say where the model was trained on these images.
 
     Args:
-        model: From `foregaze.load_model`.
+        model: From `foregaze.load_model`; the name of a model, a checkpoint or a baseline such as
+            "gold-standard"; `NAME=PATH` for predictions in files; or one of
+            `foregaze.evaluation.models`.
         dataset: From `foregaze.load_dataset`.
         metrics: Names from `foregaze.evaluation.KNOWN`; the usual ones where left out.
+        references: From `foregaze.evaluation.fit_references`, to score several models against;
+            fitted where left out.
         on_image: Called after each image, for a progress bar.
 
     Returns:
@@ -32,46 +39,15 @@ def evaluate_model(
         95% bootstrap interval over images.
 
     Raises:
-        DataError: If no image has evidence fixations.
+        DataError: If no image has evidence fixations, or files are missing.
         ImageError: If an image of the data set cannot be read.
-        UnknownNameError: If a metric has no such name.
+        UnknownNameError: If there is no such model or metric.
     """
-    return evaluate(predicting(model, dataset), dataset, metrics=metrics, on_image=on_image)
-
-
-def predicting(
-    model: Predictor, dataset: EyeTrackingDataset, name: str | None = None
-) -> SpatialModel:
-    """A loaded model as an evaluation sees it.
-
-    Args:
-        model: From `foregaze.load_model`.
-        dataset: Whose stimuli it will predict.
-        name: What the report calls it; the model's own name where left out.
-    """
-    seen = training_images(model.card, dataset)
-    notes = (
-        f"trained on {len(seen)} of these {len(dataset)} images, so its numbers are not out of "
-        "sample; out-of-fold numbers of the shipped models are in the model card",
-    )
-    return SpatialModel(
-        name or model.name,
-        lambda image: model.predict(dataset.stimuli[image]).log_density,
-        notes=notes if seen else (),
-    )
-
-
-def training_images(card: Mapping[str, Any], dataset: EyeTrackingDataset) -> list[str]:
-    """Images of a data set that a model was trained on, according to its card.
-
-    Data sets whose names differ only after the first hyphen (`osie`, `osie-mouse_amt`) show the
-    same images. A card that names no data set or no images gives an empty list.
-    """
-    if _base_name(card.get("dataset", "")) != _base_name(dataset.name):
-        return []
-    seen = set(card.get("images", ()))
-    return [name for name in dataset.stimuli.names if name in seen]
-
-
-def _base_name(dataset_name: str) -> str:
-    return dataset_name.partition("-")[0]
+    if isinstance(model, str):
+        check_specs([model], None)
+    references = fit_references(dataset) if references is None else references
+    if isinstance(model, str):
+        scored = load_scored(model, references)
+    else:
+        scored = predicting(model, dataset) if isinstance(model, Predictor) else model
+    return evaluate(scored, dataset, metrics=metrics, references=references, on_image=on_image)

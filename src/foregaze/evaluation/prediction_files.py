@@ -191,7 +191,7 @@ def _hdf5_keys(file: h5py.File, stimuli: Stimuli) -> list[str]:
 def _read_npy(path: Path) -> np.ndarray:
     try:
         return np.asarray(np.load(path, allow_pickle=False))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: is no readable .npy file ({error})") from error
 
 

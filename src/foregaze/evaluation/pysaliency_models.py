@@ -46,12 +46,16 @@ def as_pysaliency_model(predictor: Predictor) -> Any:
     return ForegazeModel()
 
 
-def as_pysaliency_saliency_map_model(predictor: Predictor, metric: str = "nss") -> Any:
+def as_pysaliency_saliency_map_model(
+    predictor: Predictor, metric: str = "nss", *, sigma_px: float | None = None
+) -> Any:
     """A loaded model as a `pysaliency.SaliencyMapModel`, whose maps suit one metric.
 
     Args:
         predictor: From `foregaze.load_model`.
-        metric: Which map of the density; see `foregaze.Prediction.saliency_map`.
+        metric: Which map of the density; see `foregaze.Prediction.saliency_map`, which refuses an
+            unknown one when the first map is asked for.
+        sigma_px: Kernel of the empirical maps, for the metrics that compare with such.
 
     Raises:
         PysaliencyMissingError: If pysaliency cannot be imported.
@@ -60,7 +64,7 @@ def as_pysaliency_saliency_map_model(predictor: Predictor, metric: str = "nss") 
 
     class ForegazeSaliencyMapModel(pysaliency.SaliencyMapModel):  # type: ignore[misc, name-defined]
         def _saliency_map(self, stimulus: np.ndarray) -> Float[np.ndarray, "H W"]:
-            return predictor.predict(stimulus).saliency_map(metric)
+            return predictor.predict(stimulus).saliency_map(metric, sigma_px=sigma_px)
 
     return ForegazeSaliencyMapModel()
 

@@ -23,7 +23,7 @@ from foregaze.data import load_dataset
 from foregaze.data.centerbias import CenterBias
 from foregaze.errors import ConfigError, DataError, OutputError
 from foregaze.evaluation.evaluate import evaluate
-from foregaze.evaluation.model import predicting
+from foregaze.evaluation.predicting import predicting
 from foregaze.evaluation.report import Report, merge, read_report
 from foregaze.inference.zoo import load_model
 from foregaze.models.checkpoint import load_trained, read_tensors, save_checkpoint
