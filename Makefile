@@ -6,14 +6,17 @@ BIN := $(VENV)/bin
 OSIE ?= ../shared/osie
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test format lint type imports docs check train-default benchmark clean
+.PHONY: help setup demo test format lint type imports docs check train-default osie-table \
+	benchmark benchmark-metrics clean
 
 help:
 	@echo "make demo           predict scikit-image's photographs, into demo/"
 	@echo "make test           run the tests (needs OSIE in $(OSIE))"
 	@echo "make check          tests, lint, types, import contract, docs: what CI runs"
 	@echo "make train-default  make the shipped weights again from OSIE (hours)"
+	@echo "make osie-table     score baselines and models on OSIE out of fold, into docs/osie.md"
 	@echo "make benchmark      time predictions against their backbone passes"
+	@echo "make benchmark-metrics  time metrics, against pysaliency with PYSALIENCY=its/python"
 
 setup: $(READY)
 
@@ -53,11 +56,18 @@ train-default: setup
 	$(BIN)/foregaze train configs/default.yaml --set data.root=$(OSIE) --output runs/default --resume
 	$(BIN)/foregaze train configs/default-best.yaml --set data.root=$(OSIE) --output runs/default-best --resume
 	$(BIN)/foregaze train configs/default-fast.yaml --set data.root=$(OSIE) --output runs/default-fast --resume
-	$(BIN)/python tools/score_folds.py runs/default-best runs/default-best/mirrored.json
-	$(BIN)/python tools/ship.py runs/default runs/default/report.json
-	$(BIN)/python tools/ship.py runs/default-best runs/default-best/mirrored.json
-	$(BIN)/python tools/ship.py runs/default-fast runs/default-fast/report.json
+	$(MAKE) osie-table
+	$(BIN)/python tools/ship.py runs/default
+	$(BIN)/python tools/ship.py runs/default-best
+	$(BIN)/python tools/ship.py runs/default-fast
+
+osie-table: setup
+	@test -e runs/default-best/fold-4/model.safetensors || $(MAKE) train-default
+	$(BIN)/python tools/osie_table.py --osie $(OSIE)
 	$(BIN)/python tools/write_numbers.py
+
+benchmark-metrics: setup
+	$(BIN)/python tools/benchmark_metrics.py --osie $(OSIE) $(if $(PYSALIENCY),--pysaliency-python $(PYSALIENCY))
 
 benchmark: setup
 	$(BIN)/python tools/benchmark.py --osie $(OSIE)

@@ -1,16 +1,17 @@
-"""Time the metrics against pysaliency's: same maps, same fixations, same machine, taking turns.
+r"""Time the metrics against pysaliency's: same maps, same fixations, same machine, taking turns.
 
-    .venv/bin/python tools/benchmark_metrics.py --osie ../shared/osie
-    .venv/bin/python tools/benchmark_metrics.py --osie ../shared/osie --pysaliency-python psal/bin/python
+    .venv/bin/python tools/benchmark_metrics.py --osie ../shared/osie \
+        --pysaliency-python psal/bin/python
 
-tools/golden_pysaliency.py says how to make pysaliency's environment. The maps are the predictions
-of default-fast for images of OSIE at 800x600, as float64 arrays in the memory of each process
-before the clock starts: log densities for AUC, sAUC and IG, densities for NSS, and for IG a
-center bias of all fixations. What is timed is a metric from these arrays and the table of
-fixations to its mean over images: for sAUC the gathering of other images' fixations is part of
-it, on both sides. pysaliency runs as its documentation has it (`AUC(average="image")` and so on)
-and, on lines of their own, by its faster calls per fixation (`AUCs`). Both sides run each metric
-once to warm up, then take turns; times are medians. Values must agree to 1e-9.
+Without the second argument only ours are timed. tools/golden_pysaliency.py says how to make
+pysaliency's environment. The maps are the predictions of default-fast for images of OSIE at
+800x600, as float64 arrays in the memory of each process before the clock starts: log densities
+for AUC, sAUC and IG, densities for NSS, and for IG a center bias of all fixations. What is timed
+is a metric from these arrays and the table of fixations to its mean over images: for sAUC the
+gathering of other images' fixations is part of it, on both sides. pysaliency runs as its
+documentation has it (`AUC(average="image")` and so on) and, on lines of their own, by its faster
+calls per fixation (`AUCs`). Both sides run each metric once to warm up, then take turns; times
+are medians. Values must agree to 1e-9.
 """
 
 import argparse

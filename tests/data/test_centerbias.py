@@ -27,8 +27,9 @@ def toy_dataset(per_image: int = 6, images: int = 4, scale: int = 1) -> EyeTrack
             image=np.repeat(np.arange(images), per_image),
             observer=np.tile(np.arange(per_image) // 2, images),
             order=np.tile(np.arange(per_image) % 2, images),
-            x=rng.random(n) * SIZE[1] * scale,
-            y=rng.random(n) * SIZE[0] * scale,
+            # twice these lie in the middle of quarters of a pixel, where moving leaves them
+            x=(np.floor(rng.random(n) * SIZE[1] * 8) + 0.5) / 8 * scale,
+            y=(np.floor(rng.random(n) * SIZE[0] * 8) + 0.5) / 8 * scale,
             duration_ms=np.full(n, 200.0),
         ),
         starts_at_center=False,

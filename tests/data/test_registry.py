@@ -20,7 +20,7 @@ def test_every_data_set_has_a_name():
         [
             *("osie", "osie-mouse-amt", "osie-mouse-lab", "mit1003"),
             *("cat2000", "cat2000-locations", *SALICON, "coco-freeview-train"),
-            *("coco-freeview-val", "pascal-s", "toronto", "dut-omron", "plain"),
+            *("coco-freeview-val", "pascal-s", "toronto", "dut-omron", "plain", "pysaliency"),
         ]
     )
 

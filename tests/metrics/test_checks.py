@@ -60,7 +60,7 @@ def test_map_with_a_value_that_is_not_finite_is_an_error(name, wrong, kind):
     for changed in [key for key in inputs(entry) if key in MAPS]:
         bad = np.random.default_rng(0).random(SIZE)
         bad[0, 95] = wrong  # fixated: densities may be impossible elsewhere
-        with pytest.raises(ShapeError, match="1 of .* (are|is) infinite or no number"):
+        with pytest.raises(ShapeError, match=r"1 of .* (are|is) infinite or no number"):
             entry.function(**kind(inputs(entry, **{changed: bad})))
 
 

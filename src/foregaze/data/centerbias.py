@@ -12,8 +12,11 @@ from foregaze.errors import DataError
 from foregaze.ops.kde import kernel_at, kernel_sum
 from foregaze.types import EyeTrackingDataset, Fixations, Size
 
-_CACHED_SIZES = 32
-"""Sizes whose totals are kept: 4 MB each at 600x800."""
+_CACHED_BYTES = 1_000_000_000
+"""Of totals that are kept, one for each size; 4 MB at 600x800."""
+_STEPS_PER_PX = 4
+"""A fixation that moves to an image of another size moves in quarters of a pixel, so that kernels
+share their factors (see `foregaze.ops.kde`); their width of many pixels hides it."""
 
 
 class CenterBias:
@@ -103,7 +106,9 @@ class CenterBias:
     def _total(self, size: Size) -> Float[np.ndarray, "H W"]:
         """Kernels of all images, computed once per size."""
         if size not in self._totals:
-            if len(self._totals) >= _CACHED_SIZES:
+            held = sum(total.nbytes for total in self._totals.values())
+            while self._totals and held + 8 * size[0] * size[1] > _CACHED_BYTES:
+                held -= self._totals[next(iter(self._totals))].nbytes
                 del self._totals[next(iter(self._totals))]
             self._totals[size] = self._kernels(None, size)
         return self._totals[size]
@@ -120,7 +125,8 @@ def _resized(fixations: Fixations, source: Size, target: Size) -> Float[np.ndarr
     """Fixations at the same relative position in an image of another size, as rows x and y."""
     if source == target:  # dividing and multiplying again would move some by a rounding error
         return np.stack([fixations.x, fixations.y])
-    return np.stack([fixations.x * (target[1] / source[1]), fixations.y * (target[0] / source[0])])
+    moved = [fixations.x * (target[1] / source[1]), fixations.y * (target[0] / source[0])]
+    return (np.floor(np.stack(moved) * _STEPS_PER_PX) + 0.5) / _STEPS_PER_PX
 
 
 def _same_picture(dataset: EyeTrackingDataset) -> list[tuple[int, ...]]:

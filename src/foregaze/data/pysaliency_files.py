@@ -54,8 +54,7 @@ class PysaliencyConfig(Config):
     starts_at_center: bool = False
     """Viewers started at a forced center point, and the files hold those first fixations.
 
-    False by default, as pysaliency scores whatever fixations it is given, and most of its loaders
-    leave the forced ones out.
+    False by default, as pysaliency scores whatever fixations it is given.
     """
     px_per_dva: Annotated[float, Field(gt=0)] | None = None
     """Stimulus pixels per degree of visual angle."""

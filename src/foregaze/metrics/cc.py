@@ -3,7 +3,7 @@
 from array_api_compat import array_namespace
 from jaxtyping import Float
 
-from foregaze.metrics.checks import double, refuse_constant, same_shape
+from foregaze.metrics.checks import centered, same_shape
 from foregaze.types import Array
 
 
@@ -26,11 +26,7 @@ def cc(
     """
     same_shape(saliency_map, empirical_map, "CC")
     xp = array_namespace(saliency_map)
-    deviations = []
-    for values in (saliency_map, empirical_map):
-        centered = double(values, "CC")
-        refuse_constant(values, "CC")
-        centered = centered - xp.mean(centered, axis=(-2, -1), keepdims=True)
-        length = xp.sqrt(xp.sum(centered * centered, axis=(-2, -1), keepdims=True))
-        deviations.append(centered / length)
-    return xp.sum(deviations[0] * deviations[1], axis=(-2, -1))
+    predicted, predicted_squares = centered(saliency_map, "CC")
+    empirical, empirical_squares = centered(empirical_map, "CC")
+    product = xp.sum(predicted * empirical, axis=(-2, -1))
+    return product / (predicted_squares**0.5 * empirical_squares**0.5)

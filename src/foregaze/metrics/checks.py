@@ -43,14 +43,32 @@ def refuse_infinite(values: Float[Array, "*batch H W"], what: str) -> None:
     Raises:
         ShapeError: Saying how many there are.
     """
+    _refuse_infinite_extremes(values, values.min(), values.max(), what)
+
+
+def _refuse_infinite_extremes(values: Array, low: Array, high: Array, what: str) -> None:
+    """Cheaper than a pass of isfinite: an extreme is infinite or NaN if any value is."""
     xp = array_namespace(values)
-    # cheaper than a pass of isfinite: an extreme is infinite or NaN if any value is
-    if not (bool(xp.isfinite(values.max())) and bool(xp.isfinite(values.min()))):
+    if not bool(xp.all(xp.isfinite(low) & xp.isfinite(high))):
         wrong = int((~xp.isfinite(values)).sum())
-        if wrong:
-            raise ShapeError(
-                f"{what}: {wrong} of {_count(values)} values are infinite or no number"
-            )
+        raise ShapeError(f"{what}: {wrong} of {_count(values)} values are infinite or no number")
+
+
+def centered(
+    values: Float[Array, "*batch H W"], metric: str
+) -> tuple[Float[Array, "*batch H W"], Float[Array, "*batch"]]:
+    """A map in float64 less its mean, and the sum of the squares of that.
+
+    Raises:
+        ConstantMapError: For a constant map.
+        ShapeError: At NaN and infinities.
+    """
+    refuse_constant(values, metric)
+    xp = array_namespace(values)
+    values = xp.astype(values, xp.float64, copy=False)
+    deviations = values - xp.mean(values, axis=(-2, -1), keepdims=True)
+    in_a_row = xp.reshape(deviations, (*deviations.shape[:-2], -1))
+    return deviations, xp.vecdot(in_a_row, in_a_row)
 
 
 def values_at(
@@ -105,13 +123,15 @@ def check_positions(
 
 
 def refuse_constant(values: Float[Array, "*batch H W"], metric: str) -> None:
-    """Stop if a map of finite values does not vary beyond the rounding of its own number type.
+    """Stop if a map does not vary beyond the rounding of its own number type.
 
     Raises:
         ConstantMapError: Naming the metric that needs variation.
+        ShapeError: At NaN and infinities.
     """
     xp = array_namespace(values)
     low, high = xp.min(values, axis=(-2, -1)), xp.max(values, axis=(-2, -1))
+    _refuse_infinite_extremes(values, low, high, metric)
     largest = xp.where(abs(low) > abs(high), abs(low), abs(high))
     half_spread = high / 2 - low / 2  # the whole one can overflow
     constant = half_spread <= 2 * xp.finfo(values.dtype).eps * largest

@@ -3,7 +3,7 @@
 from array_api_compat import array_namespace
 from jaxtyping import Float, Int
 
-from foregaze.metrics.checks import distinct_pixels, double, refuse_constant, values_at
+from foregaze.metrics.checks import centered, distinct_pixels, values_at
 from foregaze.types import Array
 
 
@@ -29,12 +29,10 @@ def nss(
         ConstantMapError: A constant map has no standard deviation to measure in, hence no NSS.
         ShapeError: A fixation lies outside, or the map has NaN or infinities.
     """
-    values = double(saliency_map, "NSS")
-    refuse_constant(saliency_map, "NSS")
-    xp = array_namespace(values)
-    centered = values - xp.mean(values, axis=(-2, -1), keepdims=True)  # (*batch, H, W)
-    deviation = xp.sqrt(xp.mean(centered * centered, axis=(-2, -1)))  # (*batch)
-    return values_at(centered, x, y, image) / (deviation if image is None else deviation[image])
+    deviations, squares = centered(saliency_map, "NSS")  # (*batch, H, W), (*batch)
+    pixels = saliency_map.shape[-2] * saliency_map.shape[-1]
+    standard = (squares / pixels) ** 0.5  # (*batch)
+    return values_at(deviations, x, y, image) / (standard if image is None else standard[image])
 
 
 def nss_mit(

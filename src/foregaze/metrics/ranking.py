@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from foregaze.types import Array
 
-_BUCKETS = 2**16
+_BUCKETS = 2**14
 _WORTH_BUCKETS = 2**12
 """Below so many negatives sorting them is as fast."""
 
@@ -71,4 +71,4 @@ def _count_by_sorting(
 def _buckets(values: Float[Array, " N"], low: Array, per_value: float) -> Array:
     """Bucket of each value; rounding included, a larger value is never in a lower bucket."""
     xp = array_namespace(values)
-    return xp.astype((values - low) * per_value, xp.int32)
+    return xp.astype((values - low) * per_value, xp.int64)
