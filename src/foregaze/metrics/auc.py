@@ -3,7 +3,7 @@
 from array_api_compat import array_namespace
 from jaxtyping import Float, Int
 
-from foregaze.metrics.checks import check_positions, maps_of, refuse_infinite
+from foregaze.metrics.checks import check_positions, maps_of
 from foregaze.metrics.ranking import share_below
 from foregaze.types import Array
 
@@ -31,7 +31,6 @@ def auc(
         ShapeError: If a fixation lies outside, or the map has NaN or infinities.
     """
     check_positions(saliency_map, x, y, image)
-    refuse_infinite(saliency_map, "AUC")
     xp = array_namespace(saliency_map)
     areas = xp.empty(len(x), dtype=xp.float64, device=saliency_map.device)
     for values, rows in maps_of(saliency_map, image):

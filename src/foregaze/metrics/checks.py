@@ -37,17 +37,18 @@ def double(values: Float[Array, "*batch H W"], what: str) -> Float[Array, "*batc
     return xp.astype(values, xp.float64, copy=False)
 
 
-def refuse_infinite(values: Float[Array, "*batch H W"], what: str) -> None:
+def refuse_infinite(values: Float[Array, "*shape"], what: str) -> None:
     """Stop at NaN and infinities, which would spread into every pixel's score.
 
     Raises:
         ShapeError: Saying how many there are.
     """
-    _refuse_infinite_extremes(values, values.min(), values.max(), what)
+    if _count(values):
+        refuse_infinite_extremes(values, values.min(), values.max(), what)
 
 
-def _refuse_infinite_extremes(values: Array, low: Array, high: Array, what: str) -> None:
-    """Cheaper than a pass of isfinite: an extreme is infinite or NaN if any value is."""
+def refuse_infinite_extremes(values: Array, low: Array, high: Array, what: str) -> None:
+    """`refuse_infinite` where the extremes are known: they are not finite if any value is not."""
     xp = array_namespace(values)
     if not bool(xp.all(xp.isfinite(low) & xp.isfinite(high))):
         wrong = int((~xp.isfinite(values)).sum())
@@ -131,7 +132,7 @@ def refuse_constant(values: Float[Array, "*batch H W"], metric: str) -> None:
     """
     xp = array_namespace(values)
     low, high = xp.min(values, axis=(-2, -1)), xp.max(values, axis=(-2, -1))
-    _refuse_infinite_extremes(values, low, high, metric)
+    refuse_infinite_extremes(values, low, high, metric)
     largest = xp.where(abs(low) > abs(high), abs(low), abs(high))
     half_spread = high / 2 - low / 2  # the whole one can overflow
     constant = half_spread <= 2 * xp.finfo(values.dtype).eps * largest

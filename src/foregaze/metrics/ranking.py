@@ -8,6 +8,7 @@ import math
 from array_api_compat import array_namespace
 from jaxtyping import Float, Int
 
+from foregaze.metrics.checks import refuse_infinite_extremes
 from foregaze.types import Array
 
 _BUCKETS = 2**14
@@ -22,7 +23,10 @@ def share_below(positives: Float[Array, " N"], negatives: Float[Array, " M"]) ->
 
     Args:
         positives: Finite, of the negatives' number type.
-        negatives: Finite, at least one.
+        negatives: At least one.
+
+    Raises:
+        ShapeError: If a negative is infinite or no number.
     """
     smaller, not_larger = count_below(positives, negatives)
     xp = array_namespace(negatives)
@@ -39,10 +43,14 @@ def count_below(
 
     Args:
         positives: Finite, of the negatives' number type.
-        negatives: Finite, at least one.
+        negatives: At least one.
+
+    Raises:
+        ShapeError: If a negative is infinite or no number.
     """
     xp = array_namespace(negatives)
     low, high = negatives.min(), negatives.max()
+    refuse_infinite_extremes(negatives, low, high, "area under a curve")
     spread = float(high) - float(low)
     per_value = _BUCKETS / spread if spread > 0 else math.inf
     overflows = max(spread, per_value, 2 * _BUCKETS) > float(xp.finfo(negatives.dtype).max)

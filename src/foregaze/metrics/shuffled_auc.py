@@ -53,7 +53,6 @@ def shuffled_auc(
     """
     check_positions(saliency_map, x, y, image)
     check_positions(saliency_map, other_x, other_y, other_image)
-    refuse_infinite(saliency_map, "sAUC")
     xp = array_namespace(saliency_map)
     areas = xp.empty(len(x), dtype=xp.float64, device=saliency_map.device)
     of_others = maps_of(saliency_map, other_image)
@@ -61,7 +60,9 @@ def shuffled_auc(
         negatives = values[other_y[others], other_x[others]]
         if not len(negatives):
             raise NoFixationError("sAUC needs fixations of other images, and there are none")
-        areas[rows] = share_below(values[y[rows], x[rows]], negatives)
+        positives = values[y[rows], x[rows]]
+        refuse_infinite(positives, "sAUC")
+        areas[rows] = share_below(positives, negatives)
     return areas
 
 
