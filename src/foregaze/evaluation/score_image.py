@@ -23,6 +23,9 @@ REGIONS = 10
 OTHER_IMAGES_MIT = 10
 """Images that negatives come from in the old MIT benchmark's shuffled AUC."""
 
+_FROM_MODEL = {"log_density", "saliency_map"}
+"""Inputs that are predictions."""
+
 _OVER_THE_IMAGE = {"empirical_map"}
 """Inputs of metrics that compare maps of a whole image, not of groups of fixations."""
 
@@ -39,6 +42,12 @@ class ImageScores:
     """Why a metric is None."""
     calibration: list[float] | None = None
     """Share of the fixations in each region of a tenth of the predicted mass, densest first."""
+
+
+def _required(entry: MetricEntry) -> set[str]:
+    """Names of the arguments that a metric cannot do without."""
+    parameters = inspect.signature(entry.function).parameters.values()
+    return {p.name for p in parameters if p.default is inspect.Parameter.empty}
 
 
 class Scorer:
@@ -110,16 +119,18 @@ class Scorer:
     ) -> list[float]:
         """Values of one metric for a group's fixations, or one for them all; empty if undefined."""
         entry = METRICS[name]
-        needed = inspect.signature(entry.function).parameters.keys() - {"image", "other_image"}
-        missing = needed - inputs.keys() - {"log_density", "saliency_map", "splits"}
+        needed = _required(entry)
+        missing = needed - inputs.keys() - _FROM_MODEL
         given = inputs
         if not missing:
             given = inputs | self._predicted(entry, group, inputs)
-            missing = needed - given.keys() - {"splits"}
+            missing = needed - given.keys()
         if missing:
             scores.absent.setdefault(name, self._why_missing(missing, model))
             return []
-        arguments = {key: given[key] for key in needed & given.keys()}
+        arguments = {key: given[key] for key in needed}
+        if "rng" in needed:  # each metric its own, whatever else is asked for
+            arguments["rng"] = np.random.default_rng(given["rng"])
         if name == "sAUC-MIT":
             arguments |= inputs["other_images_mit"]
         try:
@@ -149,7 +160,7 @@ class Scorer:
             "x": fixations.column,
             "y": fixations.row,
             "empirical": self._empirical(case.image),
-            "rng": np.random.default_rng(case.image),
+            "rng": case.image,
         }
         centerbias = self.references.centerbias_on(case.image)
         if centerbias is not None:
