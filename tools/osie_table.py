@@ -7,6 +7,7 @@ out-of-fold reports in docs/reports that README and model card are made from.
 """
 
 import argparse
+import hashlib
 import re
 import shutil
 from pathlib import Path
@@ -63,6 +64,12 @@ def out_of_fold(name: str, run: Path, dataset: EyeTrackingDataset) -> ScoredMode
     return SpatialModel(name, predict, notes=("out of fold",))
 
 
+def digest(run: Path) -> str:
+    """SHA-256 over the fold models of a run, so that no score outlives its model."""
+    files = sorted(run.glob("fold-*/model.safetensors"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
 def score(model: ScoredModel, references: References, journal: Journal) -> Report:
     """One model on all images."""
     images = iter(track(range(len(references.dataset)), model.name))
@@ -96,7 +103,12 @@ def main() -> None:
     output = arguments.runs / "osie-table"
     dataset = load_dataset("osie", arguments.osie)
     references = fit_references(dataset)
-    journal = Journal(output / "scores.jsonl", {"metrics": list(REPORTED), "images": len(dataset)})
+    settings = {
+        "metrics": list(REPORTED),
+        "images": len(dataset),
+        "models": {name: digest(arguments.runs / name) for name in SHIPPED},
+    }
+    journal = Journal(output / "scores.jsonl", settings)
     models = [load_scored(name, references) for name in BASELINES]
     models += [out_of_fold(name, arguments.runs / name, dataset) for name in SHIPPED]
     reports = [score(model, references, journal) for model in models]
