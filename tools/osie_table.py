@@ -20,7 +20,7 @@ from foregaze.config import read_config
 from foregaze.data import load_dataset
 from foregaze.evaluation import REPORTED, References, Report, ScoredModel, SpatialModel, evaluate
 from foregaze.evaluation.comparison import compare
-from foregaze.evaluation.journal import Journal
+from foregaze.evaluation.journal import Journal, settings_of
 from foregaze.evaluation.load import load_scored
 from foregaze.evaluation.references import fit_references
 from foregaze.inference.zoo import ZOO, load_model
@@ -61,7 +61,7 @@ def out_of_fold(name: str, run: Path, dataset: EyeTrackingDataset) -> ScoredMode
     def predict(image: int) -> Float[np.ndarray, "H W"]:
         return model_of[image].predict(dataset.stimuli[image]).log_density
 
-    return SpatialModel(name, predict, notes=("out of fold",))
+    return SpatialModel(name, predict, notes=("out of fold",), identity=digest(run))
 
 
 def digest(run: Path) -> str:
@@ -103,12 +103,7 @@ def main() -> None:
     output = arguments.runs / "osie-table"
     dataset = load_dataset("osie", arguments.osie)
     references = fit_references(dataset)
-    settings = {
-        "metrics": list(REPORTED),
-        "images": len(dataset),
-        "models": {name: digest(arguments.runs / name) for name in SHIPPED},
-    }
-    journal = Journal(output / "scores.jsonl", settings)
+    journal = Journal(output / "scores.jsonl", settings_of(references, REPORTED))
     models = [load_scored(name, references) for name in BASELINES]
     models += [out_of_fold(name, arguments.runs / name, dataset) for name in SHIPPED]
     reports = [score(model, references, journal) for model in models]

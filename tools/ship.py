@@ -1,7 +1,7 @@
 """Put trained models into the package, with their out-of-fold numbers in the card.
 
-`python tools/ship.py RUN` takes `RUN/all/model.safetensors` to `src/foregaze/weights`, under the run's
-name, with the metrics of its report in `docs/reports` (made by tools/osie_table.py).
+`python tools/ship.py RUN` takes `RUN/all/model.safetensors` to `src/foregaze/weights`, under the
+run's name, with the metrics of its report in `docs/reports` (made by tools/osie_table.py).
 """
 
 import argparse

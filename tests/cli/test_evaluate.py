@@ -127,3 +127,22 @@ def test_scanpaths_are_compared_with_the_observers(run, osie_root, tmp_path):
     assert "ScanMatch" in outcome.out
     assert (tmp_path / "out" / "scanpaths-mine.json").is_file()
     assert "expected NAME=FILE" in run(*command, "--scanpaths", "scanpaths.csv").error()
+
+
+def test_overwriting_loses_no_scores_before_all_is_checked(evaluate, tmp_path):
+    evaluate("--output", "report", "--metric", "AUC")
+    scores = tmp_path / "report" / "scores.jsonl"
+    before = scores.read_text()
+    evaluate("--output", "report", "--overwrite", model="nosuch").error()
+    assert scores.read_text() == before
+    assert "give one" in evaluate("--output", "report", "--overwrite", "--resume").error()
+
+
+def test_scanpath_reports_are_not_replaced_unasked(run, osie_root, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "scanpaths-mine.json").write_text("earlier")
+    command = ("evaluate", "--dataset", "osie", "--root", osie_root)
+    error = run(*command, "--scanpaths", "mine=s.csv", "--output", "out").error()
+    assert "scanpaths-mine.json: exists already" in error
+    assert "each name once" in run(*command, "--scanpaths", "a/b=s.csv").error()
+    assert "belong to --model" in run(*command, "--scanpaths", "m=s.csv", "--json", "x").error()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -67,11 +69,25 @@ def test_gaussian_density_has_the_mean_and_spread_of_the_fixations():
     np.testing.assert_allclose(density, expected, rtol=1e-10)
 
 
-def test_what_a_data_set_does_not_allow_is_an_error(toy_dataset):
+def test_what_a_data_set_does_not_allow_is_absent_with_its_reason(toy_dataset):
     dataset = toy_dataset(observers=1)
     references = fit_references(dataset)
     with pytest.raises(DataError, match="two observers"):
-        evaluate(BASELINES["gold-standard"](references), dataset, references=references)
+        BASELINES["gold-standard"](references).on(0)
+    report = evaluate(BASELINES["joint-bound"](references), dataset, references=references)
+    assert report.metrics["NSS"].mean is None
+    assert "two observers" in report.evidence.absent["NSS"]
+
+
+def test_one_image_with_one_observer_leaves_a_dash_and_no_error(toy_dataset):
+    dataset = toy_dataset(lengths=(5, 6, 5, 6))
+    kept = (dataset.fixations.image != 2) | (dataset.fixations.observer == 0)
+    dataset = replace(dataset, fixations=dataset.fixations.where(kept))
+    references = fit_references(dataset)
+    report = evaluate(BASELINES["gold-standard"](references), dataset, references=references)
+    assert report.metrics["NSS"].mean is None
+    assert "image 2.png has evidence fixations of 1 observer" in report.evidence.absent["NSS"]
+    assert report.per_image["NSS"][1] is not None
 
 
 def test_models_are_scored_group_by_group_as_their_fixations_are_listed(toy_dataset):

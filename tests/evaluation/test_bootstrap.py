@@ -50,3 +50,8 @@ def test_ratio_is_of_the_means_not_the_mean_of_ratios():
 
 def test_ratio_over_a_denominator_that_can_vanish_has_no_interval():
     assert ratio_interval(np.array([1.0, 1.0]), np.array([1.0, -0.5])) is None
+
+
+def test_a_single_image_has_no_interval():
+    assert mean_intervals(np.array([[1.3, 2.0]])) == [None, None]
+    assert ratio_interval(np.array([1.0]), np.array([2.0])) is None

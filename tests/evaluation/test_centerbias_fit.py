@@ -6,33 +6,51 @@ from foregaze.data.osie import load_osie
 from foregaze.errors import DataError
 from foregaze.evaluation.centerbias_fit import (
     SIGMAS_PX,
+    UNFITTED,
     UNIFORM_WEIGHTS,
-    _leave_one_out_scores,
+    _scores,
     fit_centerbias,
 )
 
 SIZE = (30, 40)
 
 
-def test_scores_are_the_log_densities_that_the_center_bias_gives(toy_dataset):
-    dataset = toy_dataset()
-    scores = _leave_one_out_scores(dataset)  # (parameters, images)
+def test_scores_are_the_log_densities_of_the_images_outside_the_fold(toy_dataset):
+    dataset = toy_dataset(lengths=(6, 5, 7, 6, 4, 5))
+    fold_of = np.array([0, 1, 2, 0, 1, 2])
+    scores = _scores(dataset, fold_of)  # (folds, parameters, images)
     chosen = SIGMAS_PX.index(90.0) * len(UNIFORM_WEIGHTS) + UNIFORM_WEIGHTS.index(0.03)
-    centerbias = CenterBias(dataset, sigma_px=90.0, uniform_weight=0.03)
-    for image, fixations in enumerate(dataset.evidence_by_image()):
-        log_density = centerbias.log_density(SIZE, exclude=image)
-        expected = log_density[fixations.row, fixations.column].mean()
-        assert scores[chosen, image] == pytest.approx(expected, abs=1e-3)
+    fixations = dataset.evidence_by_image()[1]
+    kept = [0, 3, 4, 1]  # fold 2 is left out, and image 1 is scored
+    centerbias = CenterBias(dataset.subset(kept), sigma_px=90.0, uniform_weight=0.03)
+    log_density = centerbias.log_density(SIZE, exclude=3)
+    expected = log_density[fixations.row, fixations.column].mean()
+    assert scores[2, chosen, 1] == pytest.approx(expected, abs=1e-3)
+    assert np.isnan(scores[1, :, 1]).all()
 
 
 def test_an_image_has_no_say_in_its_own_parameters(toy_dataset):
-    fitted = fit_centerbias(toy_dataset(lengths=(6, 5, 7, 6)))
-    scores = _leave_one_out_scores(toy_dataset(lengths=(6, 5, 7, 6)))
-    for fold, parameters in enumerate(fitted.chosen):
-        mean = scores[:, fitted.fold_of != fold].mean(1)
-        best = int(mean.argmax())
-        assert parameters.sigma_px == SIGMAS_PX[best // len(UNIFORM_WEIGHTS)]
-        assert parameters.uniform_weight == UNIFORM_WEIGHTS[best % len(UNIFORM_WEIGHTS)]
+    dataset = toy_dataset(lengths=(6, 5, 7, 6, 5, 8))
+    before = fit_centerbias(dataset)
+    rng = np.random.default_rng(0)
+    for image in range(6):
+        moved = toy_dataset(lengths=(6, 5, 7, 6, 5, 8))
+        here = moved.fixations.image == image
+        moved.fixations.x[here] = rng.random(here.sum()) * 39
+        after = fit_centerbias(moved)
+        fold = before.fold_of[image]
+        assert after.chosen[fold] == before.chosen[fold]
+
+
+def test_images_without_fixations_leave_nothing_to_choose_by(toy_dataset):
+    with pytest.raises(DataError, match="no center bias without evidence"):
+        fit_centerbias(toy_dataset(lengths=(4, 1, 1)))
+
+
+def test_two_images_are_too_few_to_choose_by_and_the_report_says_so(toy_dataset):
+    fitted = fit_centerbias(toy_dataset(lengths=(4, 5)))
+    assert set(fitted.chosen) == {UNFITTED}
+    assert "too few images to choose by" in fitted.describe()
 
 
 def test_the_choice_on_osie_is_the_known_one(osie_root):
@@ -43,7 +61,7 @@ def test_the_choice_on_osie_is_the_known_one(osie_root):
 
 
 def test_one_image_has_no_center_bias(toy_dataset):
-    with pytest.raises(DataError, match="no center bias without evidence"):
+    with pytest.raises(DataError, match="one picture has no others"):
         fit_centerbias(toy_dataset(lengths=(4,)))
 
 

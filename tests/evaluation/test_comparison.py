@@ -23,7 +23,7 @@ def comparison():
 def found(comparison, first, second, metric):
     return next(
         d
-        for d in comparison.differences()
+        for d in comparison.differences
         if (d.first, d.second, d.metric) == (first, second, metric)
     )
 

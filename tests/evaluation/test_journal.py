@@ -1,8 +1,11 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from foregaze.errors import DataError, OutputError
 from foregaze.evaluation import BASELINES, SpatialModel, evaluate, fit_references
-from foregaze.evaluation.journal import Journal
+from foregaze.evaluation.journal import Journal, settings_of
 
 SETTINGS = {"metrics": ["LL", "AUC"], "data set": ["toy", 4]}
 
@@ -38,7 +41,7 @@ def test_a_line_that_was_cut_off_is_ignored(toy_dataset, tmp_path):
     path.write_text(text[: int(len(text) * 0.6)])
     assert evaluate(model, dataset, references=references, journal=Journal(path, SETTINGS)) == whole
     again = Journal(path, SETTINGS)
-    assert all(again.read("uniform", image) is not None for image in range(4))
+    assert all(again.read(model, image) is not None for image in range(4))
 
 
 def test_scores_of_other_settings_are_refused(tmp_path):
@@ -51,3 +54,45 @@ def test_scores_of_other_settings_are_refused(tmp_path):
 def test_a_folder_in_its_place_is_an_error(tmp_path):
     with pytest.raises(OutputError, match="cannot keep the scores here"):
         Journal(tmp_path, SETTINGS)
+
+
+def test_scores_of_another_model_of_the_same_name_are_not_used(toy_dataset, tmp_path):
+    dataset = toy_dataset()
+    references = fit_references(dataset)
+    journal = Journal(tmp_path / "scores.jsonl", SETTINGS)
+    rng = np.random.default_rng(0)
+    reports = []
+    for identity in ("first", "second", "first"):
+        score = rng.normal(size=(30, 40))
+        log_density = score - np.log(np.exp(score).sum())
+        model = SpatialModel("m", lambda image, p=log_density: p, identity=identity)
+        reports.append(evaluate(model, dataset, references=references, journal=journal))
+        journal = Journal(tmp_path / "scores.jsonl", SETTINGS)
+    assert reports[0] == reports[2]
+    assert reports[0].metrics["LL"] != reports[1].metrics["LL"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: replace(d, blur_px=9.0),
+        lambda d: replace(d, starts_at_center=False),
+        lambda d: replace(d, fixations=replace(d.fixations, x=d.fixations.x + 0.01)),
+        lambda d: d.subset([0, 1, 2]),
+        lambda d: replace(d, stimuli=replace(d.stimuli, paths=d.stimuli.paths[::-1])),
+    ],
+)
+def test_settings_differ_where_the_data_do(toy_dataset, change):
+    dataset = toy_dataset()
+    settings = settings_of(fit_references(dataset), ["LL"])
+    assert settings == settings_of(fit_references(toy_dataset()), ["LL"])
+    assert settings_of(fit_references(change(dataset)), ["LL"])["data set"] != settings["data set"]
+
+
+def test_a_line_that_is_no_score_is_an_error(toy_dataset, tmp_path):
+    path = tmp_path / "scores.jsonl"
+    Journal(path, SETTINGS)
+    with path.open("a") as file:
+        file.write('{"model": "m"}\n')
+    with pytest.raises(DataError, match="line 2 holds no scores"):
+        Journal(path, SETTINGS)

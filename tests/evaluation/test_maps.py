@@ -3,7 +3,7 @@ import pytest
 
 from foregaze.errors import ShapeError
 from foregaze.evaluation.maps import EmpiricalMaps, PredictedMaps
-from foregaze.ops.best_maps import blurred_map, density_map, shuffled_auc_map, sim_map
+from foregaze.ops.best_maps import auc_map, blurred_map, density_map, shuffled_auc_map, sim_map
 
 SIZE = (30, 40)
 EMPIRICAL = EmpiricalMaps(3.0, 20)
@@ -21,7 +21,9 @@ def test_each_metric_gets_its_own_map_of_a_density(log_density):
     expected = {
         "density": density_map(log_density),
         "auc": log_density,
+        "auc_equalized": auc_map(log_density),
         "shuffled_auc": shuffled_auc_map(log_density, uniform),
+        "shuffled_auc_equalized": auc_map(shuffled_auc_map(log_density, uniform)),
         "blurred": blurred_map(log_density, 3.0),
         "sim": sim_map(log_density, 3.0, 20),
     }

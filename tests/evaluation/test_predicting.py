@@ -27,3 +27,21 @@ def test_a_model_that_saw_the_images_says_so(toy_dataset, tiny_checkpoint):
     assert predicting(model, dataset).notes[0].startswith("trained on 2 of these 4 images")
     model.card = {}
     assert predicting(model, dataset, "mine").notes == ()
+
+
+def test_images_of_the_same_names_in_another_data_set_are_a_warning(toy_dataset, tiny_checkpoint):
+    model = load_model(str(tiny_checkpoint))
+    model.card = {"dataset": "osie", "images": ["0.png", "1.png", "2.png"]}
+    (note,) = predicting(model, toy_dataset()).notes
+    assert note.startswith("3 of these 4 images have the names of images that it was trained on")
+    model.card["images"] = ["0.png"]
+    assert predicting(model, toy_dataset()).notes == ()
+
+
+def test_models_of_other_weights_have_other_identities(toy_dataset, tiny_checkpoint):
+    dataset = toy_dataset()
+    model = load_model(str(tiny_checkpoint))
+    before = predicting(model, dataset).identity
+    assert before == predicting(load_model(str(tiny_checkpoint)), dataset).identity
+    model.model.centerbias += 0.5
+    assert predicting(model, dataset).identity != before

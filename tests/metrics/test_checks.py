@@ -9,8 +9,22 @@ import pytest
 import torch
 
 from foregaze.errors import ShapeError
-from foregaze.metrics import METRICS, ConstantMapError, MetricEntry, NoFixationError
-from foregaze.metrics.checks import as_distribution, double, refuse_constant, values_at
+from foregaze.metrics import (
+    METRICS,
+    ConstantMapError,
+    MetricEntry,
+    NoFixationError,
+    auc,
+    nss,
+    shuffled_auc,
+)
+from foregaze.metrics.checks import (
+    as_distribution,
+    check_positions,
+    double,
+    refuse_constant,
+    values_at,
+)
 
 SIZE = (64, 96)
 MAPS = ("log_density", "baseline_log_density", "saliency_map", "baseline_map", "empirical_map")
@@ -196,3 +210,19 @@ def test_each_map_of_a_batch_is_made_a_distribution_of_its_own():
     expected = [[[0.25, 0.75]], [[0.5, 0.5]], [[0.0, 1.0]]]
     assert as_distribution(maps, "SIM").tolist() == expected
     assert as_distribution(torch.from_numpy(maps), "SIM").tolist() == expected
+
+
+@pytest.mark.parametrize("metric", [nss, auc, lambda m, x, y: shuffled_auc(m, x, y, x, y)])
+def test_maps_of_integers_score_as_in_float64(metric):
+    gray = np.random.default_rng(0).integers(0, 256, (70, 90)).astype(np.uint8)
+    x, y = np.array([3, 50, 80]), np.array([60, 3, 9])
+    expected = metric(gray.astype(np.float64), x, y)
+    np.testing.assert_array_equal(metric(gray, x, y), expected)
+    tensors = (torch.from_numpy(values) for values in (gray, x, y))
+    np.testing.assert_allclose(metric(*tensors).numpy(), expected, rtol=1e-12)
+
+
+@pytest.mark.usefixtures("no_shape_checks")
+def test_columns_of_unequal_length_are_refused():
+    with pytest.raises(ShapeError, match=r"have the lengths \[2, 1\], expected equal ones"):
+        check_positions(np.zeros((3, 4)), np.array([0, 1]), np.array([0]))

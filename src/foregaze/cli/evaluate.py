@@ -9,7 +9,7 @@ import typer
 
 from foregaze.cli.options import CheckpointFile, DeviceName
 from foregaze.cli.output import check_file, check_folder
-from foregaze.errors import OutputError
+from foregaze.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
     from foregaze.evaluation.comparison import Comparison
@@ -74,27 +74,39 @@ def evaluate(
     ] = False,
 ) -> None:
     """Score models on a data set of fixations."""
+    if resume and overwrite:
+        raise OutputError(
+            "--resume goes on with a report and --overwrite begins it again: give one"
+        )
     if json is not None:
         check_file(json, overwrite=overwrite)
     if output is not None:
         _check_report_folder(output, resume=resume, overwrite=overwrite)
     elif resume:
         raise OutputError("--resume needs the --output folder of the evaluation that was stopped")
+    compared = _named_files(scanpaths or [], output, replace=overwrite or resume)
     from foregaze.data import completeness_note, load_dataset
     from foregaze.evaluation.evaluate import REPORTED, known_metrics
 
     metrics = known_metrics(metric or REPORTED)
     specs = model or ([] if scanpaths else ["default"])
+    if not specs and (json or metric or checkpoint):
+        raise ConfigError(
+            "--json, --metric and --checkpoint belong to --model; with --scanpaths alone numbers "
+            "go to the --output folder"
+        )
     if specs:
         from foregaze.evaluation.load import check_specs
 
         check_specs(specs, checkpoint)
     recordings = load_dataset(dataset, root)
     note = completeness_note(dataset, recordings)
-    if scanpaths:
-        _compare_scanpaths(scanpaths, recordings, output)
+    if output is not None and overwrite:
+        (output / SCORES_FILE).unlink(missing_ok=True)
+    if compared:
+        _compare_scanpaths(compared, recordings, output)
     if specs:
-        comparison = _score(specs, recordings, metrics, checkpoint, device, output, root)
+        comparison = _score(specs, recordings, metrics, checkpoint, device, output)
         _print(comparison, json, output)
     if note:
         typer.echo(f"note: {note}")
@@ -120,37 +132,28 @@ def _score(
     checkpoint: Path | None,
     device: str,
     output: Path | None,
-    root: Path,
 ) -> "Comparison":
     """Score all models, and write their report where it is asked for."""
-    from foregaze import __version__
     from foregaze.cli.progress import ProgressDisplay
     from foregaze.evaluation.comparison import compare
     from foregaze.evaluation.evaluate import evaluate as evaluate_model
-    from foregaze.evaluation.journal import Journal
-    from foregaze.evaluation.load import load_scored
+    from foregaze.evaluation.journal import Journal, settings_of
+    from foregaze.evaluation.load import load_scored, needs_densities, needs_gold_standard
     from foregaze.evaluation.references import fit_references
 
     journal = None
-    if output is not None:
-        settings = {
-            "foregaze": __version__,
-            "data set": [recordings.name, str(root.resolve()), len(recordings)],
-            "metrics": list(metrics),
-            "checkpoint": None if checkpoint is None else str(checkpoint.resolve()),
-        }
-        journal = Journal(output / SCORES_FILE, settings)
     reports, models = [], []
     with ProgressDisplay() as show:
-        references = fit_references(recordings)
+        references = fit_references(recordings, gold_standard=needs_gold_standard(specs, metrics))
+        if output is not None:
+            journal = Journal(output / SCORES_FILE, settings_of(references, metrics))
         for spec in specs:
-            needs_density = bool({"LL", "IG", "IGE", "IG-MIT"} & set(metrics))
             scored = load_scored(
                 spec,
                 references,
                 checkpoint=checkpoint,
                 device=device,
-                convert=needs_density,
+                convert=needs_densities(metrics),
                 progress=show,
             )
             done = 0
@@ -192,20 +195,15 @@ def _write(
 
 
 def _compare_scanpaths(
-    given: list[str], recordings: "EyeTrackingDataset", output: Path | None
+    given: dict[str, Path], recordings: "EyeTrackingDataset", output: Path | None
 ) -> None:
     """Print, and write where asked for, how alike generated and human scanpaths are."""
     from foregaze.cli.progress import ProgressDisplay
-    from foregaze.errors import ConfigError
     from foregaze.evaluation.scanpath_csv import read_scanpaths
     from foregaze.evaluation.scanpaths import compare_scanpaths
 
-    pairs = [spec.partition("=") for spec in given]
-    for spec, (name, _, path) in zip(given, pairs, strict=True):
-        if not name or not path:
-            raise ConfigError(f"--scanpaths {spec!r}: expected NAME=FILE")
-    generated = [(name, read_scanpaths(Path(path), recordings)) for name, _, path in pairs]
-    for name, of_images in generated:
+    generated = {name: read_scanpaths(path, recordings) for name, path in given.items()}
+    for name, of_images in generated.items():
         done = 0
         with ProgressDisplay() as show:
 
@@ -217,9 +215,31 @@ def _compare_scanpaths(
             report = compare_scanpaths(of_images, recordings, model_name=name, on_image=on_image)
         typer.echo(report.table())
         if output is not None:
-            file = output / f"scanpaths-{name}.json"
+            file = _scanpath_report(output, name)
             report.save(file)
             typer.echo(f"report: {file}")
+
+
+def _named_files(given: list[str], output: Path | None, *, replace: bool) -> dict[str, Path]:
+    """Files by name, from NAME=FILE; no report of theirs in the way.
+
+    Raises:
+        ConfigError: If one is not of that form, or a name occurs twice.
+        OutputError: If there is a report of that name.
+    """
+    files: dict[str, Path] = {}
+    for spec in given:
+        name, _, path = spec.partition("=")
+        if not name or not path or "/" in name or name in files:
+            raise ConfigError(f"--scanpaths {spec!r}: expected NAME=FILE, each name once, no '/'")
+        files[name] = Path(path)
+        if output is not None:
+            check_file(_scanpath_report(output, name), overwrite=replace)
+    return files
+
+
+def _scanpath_report(output: Path, name: str) -> Path:
+    return output / f"scanpaths-{name}.json"
 
 
 def _check_report_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
@@ -231,8 +251,8 @@ def _check_report_folder(folder: Path, *, resume: bool, overwrite: bool) -> None
     check_folder(folder)
     finished, begun = folder / "report.json", folder / SCORES_FILE
     if overwrite:
-        begun.unlink(missing_ok=True)
-    elif finished.exists() and not resume:
+        return
+    if finished.exists() and not resume:
         raise OutputError(
             f"{finished}: exists already; give another --output, or --overwrite, or --resume to "
             "use its scores again"

@@ -37,6 +37,7 @@ class _OneMap:
     name: str
     density: Callable[[Case], Float[np.ndarray, "H W"]]
     notes: tuple[str, ...] = ()
+    identity: str = "baseline"
     one_map_per_image: bool = True
 
     def on(self, image: int) -> Predict:
@@ -56,6 +57,7 @@ class _LeaveOneObserverOut:
     name: str
     references: References
     one_bandwidth: bool = False
+    identity: str = "baseline"
     one_map_per_image: bool = False
 
     @property
@@ -90,7 +92,11 @@ def _uniform(references: References) -> SpatialModel:
     def maps(size: Size) -> PredictedMaps:
         return PredictedMaps(np.full(size, -math.log(size[0] * size[1])))
 
-    return SpatialModel("uniform", lambda image: maps(references.dataset.stimuli.sizes[image]))
+    return SpatialModel(
+        "uniform",
+        lambda image: maps(references.dataset.stimuli.sizes[image]),
+        identity="baseline",
+    )
 
 
 def _centerbias(case: Case) -> Float[np.ndarray, "H W"]:

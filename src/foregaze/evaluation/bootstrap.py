@@ -23,8 +23,10 @@ _ENDS = (0.025, 0.975)
 
 def mean_intervals(
     values: Float[np.ndarray, "N M"], resamples: int = RESAMPLES
-) -> list[tuple[float, float]]:
-    """95% intervals of means over images, in the units of the values."""
+) -> list[tuple[float, float] | None]:
+    """95% intervals of means over images, in the units of the values; None of a single image."""
+    if len(values) < 2:
+        return [None] * values.shape[1]
     low, high = np.quantile(_resampled_means(values, resamples), _ENDS, axis=0)
     return list(zip(low.tolist(), high.tolist(), strict=True))
 
@@ -38,8 +40,10 @@ def ratio_interval(
 
     Returns:
         None where some resample has a denominator of zero or less: the ratio then has no
-        interval that a pair of numbers could give.
+        interval that a pair of numbers could give. None of a single image.
     """
+    if len(numerator) < 2:
+        return None
     pairs = np.stack([numerator, denominator], axis=1)  # (N, 2)
     means = _resampled_means(pairs, resamples)  # (R, 2)
     if means[:, 1].min() <= 0:

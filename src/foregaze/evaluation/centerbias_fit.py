@@ -1,10 +1,11 @@
 """A data set's center bias with its two parameters chosen by cross-validation over images.
 
 Every image's density comes from the other images (see `foregaze.data.centerbias`). Its bandwidth
-and uniform share are those with the best mean log-likelihood on the images of the other folds, so
-that an image has a say in neither its own density nor its parameters.
+and uniform share are those with the best mean log-likelihood on the images of the other folds, each
+under the density of the rest of these folds: an image has a say in neither its own density nor its
+parameters.
 
-Letters: `I` images, `P` candidate parameters.
+Letters: `I` images, `P` candidate parameters, `G` folds.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from foregaze.errors import DataError
 from foregaze.types import EyeTrackingDataset, Size
 
 FOLDS = 5
+IMAGES = 600
+"""Images that parameters are fitted on, at most."""
 SIGMAS_PX = (14.0, 18.0, 22.0, 26.0, 31.0, 37.0, 45.0, 60.0, 90.0, 140.0)
 """Candidate bandwidths, in pixels of an image 800 wide."""
 UNIFORM_WEIGHTS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
@@ -31,6 +34,10 @@ class CenterBiasParameters:
 
     sigma_px: float
     uniform_weight: float
+
+
+UNFITTED = CenterBiasParameters(26.0, 0.001)
+"""OSIE's, for data sets with too few images to choose by."""
 
 
 class FittedCenterBias:
@@ -80,25 +87,35 @@ class FittedCenterBias:
         """The parameters in words, for a report."""
         widths = _range([parameters.sigma_px for parameters in self.chosen], "{:g}")
         uniform = _range([100 * parameters.uniform_weight for parameters in self.chosen], "{:g}")
+        how = "chosen on the images of the other folds"
+        if set(self.chosen) == {UNFITTED}:
+            how = "OSIE's values: there are too few images to choose by"
         return (
             f"kernel density of all other images' fixations, {widths} px where an image is 800 px "
-            f"wide, {uniform}% uniform (chosen on the images of the other folds)"
+            f"wide, {uniform}% uniform ({how})"
         )
 
 
 def fit_centerbias(dataset: EyeTrackingDataset) -> FittedCenterBias:
-    """Choose a data set's center bias by cross-validation over images.
+    """Choose a data set's center bias by cross-validation over images, of which it takes three.
 
     Raises:
         DataError: If there are not two pictures with evidence fixations.
     """
-    scores = _leave_one_out_scores(dataset)  # (P, I)
-    candidates = [CenterBiasParameters(*pair) for pair in product(SIGMAS_PX, UNIFORM_WEIGHTS)]
     fold_of = folds_for_fitting(dataset)
+    if len(np.unique(fold_of[dataset.evidence().image])) < 2:
+        raise DataError(
+            f"{dataset.name}: there is no center bias without evidence fixations on another image"
+        )
+    scores = _scores(dataset, fold_of)  # (G, P, I)
+    candidates = [CenterBiasParameters(*pair) for pair in product(SIGMAS_PX, UNIFORM_WEIGHTS)]
     chosen = []
-    for fold in range(fold_of.max() + 1):
-        elsewhere = np.nanmean(scores[:, _others(fold_of, fold, scores)], axis=1)
-        chosen.append(candidates[int(elsewhere.argmax())])
+    for fold, of_fold in enumerate(scores):
+        scored = ~np.isnan(of_fold[0]) & (fold_of != fold)
+        if not scored.any():  # fewer than three pictures
+            chosen.append(UNFITTED)
+        else:
+            chosen.append(candidates[int(of_fold[:, scored].mean(1).argmax())])
     return FittedCenterBias(dataset, fold_of, chosen)
 
 
@@ -114,35 +131,46 @@ def folds_for_fitting(dataset: EyeTrackingDataset) -> Int[np.ndarray, " I"]:
     return assign_folds(dataset, min(FOLDS, count))
 
 
-def _others(
-    fold_of: Int[np.ndarray, " I"], fold: int, scores: Float[np.ndarray, "P I"]
-) -> Int[np.ndarray, " J"]:
-    """Images with a score outside a fold; all with one if there is none outside."""
-    scored = ~np.isnan(scores[0])
-    outside = np.flatnonzero(scored & (fold_of != fold))
-    return outside if len(outside) else np.flatnonzero(scored)
+def _scores(
+    dataset: EyeTrackingDataset, fold_of: Int[np.ndarray, " I"]
+) -> Float[np.ndarray, "G P I"]:
+    """For each fold the mean log density at each image's fixations, in nats, had it no data.
 
-
-def _leave_one_out_scores(dataset: EyeTrackingDataset) -> Float[np.ndarray, "P I"]:
-    """Mean log density at each image's fixations under the density of the others, in nats.
-
-    All images count at the size of the first, by relative position. NaN without fixations.
+    That is under the density of the images outside the fold, other than the image itself. At most
+    `IMAGES` images are scored, spread over the data set; all count at the size of the first, by
+    relative position. NaN for the rest, and where there is nothing to score or to score with.
     """
     size = dataset.stimuli.sizes[0]
-    scores = []
-    for sigma_px in SIGMAS_PX:
-        densities = CenterBias(dataset, sigma_px=sigma_px, uniform_weight=0.0)
-        at_fixations = [densities.others_at(image, size) for image in range(len(dataset))]
-        for weight in UNIFORM_WEIGHTS:
-            scores.append(
-                [
-                    np.log((1 - weight) * density + weight / (size[0] * size[1])).mean()
-                    if len(density)
-                    else np.nan
-                    for density in at_fixations
-                ]
-            )
-    return np.array(scores)
+    uniform = 1 / (size[0] * size[1])
+    weights = np.array(UNIFORM_WEIGHTS)[:, None]
+    folds = int(fold_of.max()) + 1
+    scores = np.full((folds, len(SIGMAS_PX), len(UNIFORM_WEIGHTS), len(dataset)), np.nan)
+    with_fixations = np.flatnonzero([len(found) for found in dataset.evidence_by_image()])
+    scored = spread(with_fixations, IMAGES)
+    for s, sigma_px in enumerate(SIGMAS_PX):
+        centerbias = CenterBias(dataset, sigma_px=sigma_px, uniform_weight=0.0)
+        of_fold = [
+            centerbias.kernels(np.flatnonzero(fold_of == fold), size) for fold in range(folds)
+        ]
+        everyone = np.sum([kernels for kernels, _ in of_fold], axis=0)
+        count = sum(found for _, found in of_fold)
+        for image in scored.tolist():
+            at, own, own_count = centerbias.at_own_fixations(image, size)
+            own_fold = fold_of[image]
+            for fold, (kernels, found) in enumerate(of_fold):
+                left = count - own_count - found
+                if fold == own_fold or left <= 0:
+                    continue
+                density = np.maximum(everyone[at] - kernels[at] - own, 0.0) / left
+                mixed = np.log((1 - weights) * density + weights * uniform)
+                scores[fold, s, :, image] = mixed.mean(1)
+    return scores.reshape(folds, -1, len(dataset))
+
+
+def spread(images: Int[np.ndarray, " I"], most: int) -> Int[np.ndarray, " J"]:
+    """At most so many of the images, evenly spread over them."""
+    step = max(1.0, len(images) / most)
+    return images[(np.arange(min(most, len(images))) * step).astype(np.int64)]
 
 
 def _range(values: Sequence[float], style: str) -> str:

@@ -7,6 +7,7 @@ is called better only where the 95% interval of the mean difference excludes zer
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,7 @@ class Comparison:
         """Names of the metrics, in the report's order."""
         return list(self.reports[0].metrics)
 
+    @cached_property
     def differences(self) -> list[Difference]:
         """Of all pairs of models and all metrics that both have a value for on every image.
 
@@ -146,13 +148,7 @@ class Comparison:
                 column += [cell(name, metric.mean), interval_cell(name, metric.ci95)]
             columns.append(tuple(column))
         lines = _in_blocks(columns, width)
-        first = self.reports[0]
-        heading = f"{self.dataset}: {first.images} images"
-        if first.evidence.skipped_images:
-            heading += f" ({first.evidence.skipped_images} without fixations skipped)"
-        heading += f", {first.fixations} fixations"
-        if first.dropped_fixations:
-            heading += f" ({first.dropped_fixations} outside their image dropped)"
+        heading = f"{self.dataset}: {self.reports[0].scope()}"
         return "\n".join([f"{heading}; mean and 95% interval", *lines, *self._remarks()])
 
     def to_json(self) -> dict[str, Any]:
@@ -162,8 +158,11 @@ class Comparison:
         `differences`.
         """
         if len(self.reports) == 1:
-            categories = {"categories": self.categories} if self.categories else {}
-            return self.reports[0].to_json() | categories
+            content = self.reports[0].to_json()
+            if self.categories:
+                content["categories"] = self.categories
+                content["by_category"] = self._categories_to_json()
+            return content
         return {
             "dataset": self.dataset,
             "images": self.reports[0].images,
@@ -171,9 +170,10 @@ class Comparison:
             "models": [report.to_json() for report in self.reports],
             "differences": [
                 {**asdict(difference), "better": difference.better}
-                for difference in self.differences()
+                for difference in self.differences
             ],
             "categories": self.categories,
+            "by_category": self._categories_to_json(),
         }
 
     def save(self, path: str | Path) -> None:
@@ -183,6 +183,15 @@ class Comparison:
             OutputError: If it cannot be written there.
         """
         save_json(self.to_json(), Path(path))
+
+    def _categories_to_json(self) -> dict[str, Any]:
+        return {
+            category: {
+                model: {name: asdict(metric) for name, metric in metrics.items()}
+                for model, metrics in of_models.items()
+            }
+            for category, of_models in self.by_category().items()
+        }
 
     def _remarks(self) -> list[str]:
         """Why values are missing, and what readers must know, each once."""

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from scipy.optimize import minimize
 
 from foregaze.errors import DataError
-from foregaze.evaluation.centerbias_fit import FittedCenterBias
+from foregaze.evaluation.centerbias_fit import FittedCenterBias, spread
 from foregaze.evaluation.maps import PredictedMaps
 from foregaze.evaluation.models import SpatialModel
 from foregaze.evaluation.references import References
@@ -110,7 +110,8 @@ def with_densities(
         f"(blurred by {100 * by_fold[0].blur_share:g}% of the width) times the center bias to the "
         f"power {by_fold[0].centerbias_weight:.2f} in the first fold, on the images of the others"
     )
-    return SpatialModel(model.name, predict, notes=(*model.notes, note))
+    identity = f"{model.identity}, converted{', best maps' * best_maps}"
+    return SpatialModel(model.name, predict, notes=(*model.notes, note), identity=identity)
 
 
 def fit_conversions(
@@ -120,9 +121,8 @@ def fit_conversions(
     progress: Callable[[str, int, int], None] | None = None,
 ) -> list[Conversion]:
     """For each fold the conversion fitted on the images of the others."""
-    usable = [i for i, found in enumerate(references.fixations_on) if len(found)]
-    step = max(1, len(usable) / IMAGES)
-    images = [usable[int(i * step)] for i in range(min(IMAGES, len(usable)))]
+    usable = np.array([i for i, found in enumerate(references.fixations_on) if len(found)], int)
+    images = spread(usable, IMAGES).tolist()
     samples: dict[float, list[_Sample]] = {share: [] for share in BLURS}
     for done, image in enumerate(images):
         for share, sample in _samples(model, references, centerbias, image).items():
@@ -133,7 +133,8 @@ def fit_conversions(
     conversions = []
     for fold in range(centerbias.fold_of.max() + 1):
         rows = np.flatnonzero(fold_of != fold)
-        rows = rows if len(rows) else np.arange(len(images))
+        if not len(rows):
+            raise DataError(f"{model.name}: too few images have fixations to fit densities on")
         fits = [_fit([samples[share][i] for i in rows], share) for share in BLURS]
         conversions.append(max(fits, key=lambda fit: fit[0])[1])
     return conversions

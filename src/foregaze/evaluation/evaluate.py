@@ -57,7 +57,8 @@ def evaluate(
         UnknownNameError: If a metric has no such name.
     """
     names = known_metrics(REPORTED if metrics is None else metrics)
-    references = fit_references(dataset) if references is None else references
+    if references is None:
+        references = fit_references(dataset, gold_standard="IGE" in names)
     evidence = Scorer(references, names)
     everything = evidence
     if dataset.starts_at_center:
@@ -65,11 +66,11 @@ def evaluate(
     found: list[tuple[ImageScores | None, ImageScores | None]] = []
     chosen = range(len(dataset)) if images is None else images
     for image in chosen:
-        scores = journal.read(model.name, image) if journal else None
+        scores = journal.read(model, image) if journal else None
         if scores is None:
             scores = _score(model, image, evidence, everything)
             if journal:
-                journal.write(model.name, image, scores)
+                journal.write(model, image, scores)
         found.append(scores)
         if on_image is not None:
             on_image()

@@ -1,7 +1,8 @@
 """A data set's gold standard with its mixture chosen by cross-validation over images.
 
 Within an image every observer is predicted from the others (see `gold_standard`); the weights of
-the mixture maximize that likelihood on the images of the other folds. Given the weights nothing
+the mixture maximize that likelihood on the images of the other folds (the center bias in it is that
+of all images but the predicted one). Given the weights nothing
 else is free, and they have one best value, so the bandwidths need no search: the mixture holds
 kernels of many widths, and those that do not help get no weight.
 
@@ -15,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from foregaze.errors import DataError
-from foregaze.evaluation.centerbias_fit import FittedCenterBias
+from foregaze.evaluation.centerbias_fit import IMAGES, FittedCenterBias, spread
 from foregaze.evaluation.gold_standard import (
     GoldStandard,
     component_densities,
@@ -27,6 +28,8 @@ from foregaze.types import EyeTrackingDataset
 SIGMAS_PX = (5.0, 8.0, 12.0, 17.0, 25.0, 36.0, 50.0)
 """Candidate kernel widths, in pixels of an image 800 wide."""
 REFERENCE_WIDTH = 800
+FIXATIONS = 400
+"""Of one image that the mixture is fitted on, at most."""
 _NEGLIGIBLE = 1e-3
 """Smaller weights of a kernel are left out."""
 _LEAST_UNIFORM = 1e-5
@@ -64,14 +67,18 @@ def fit_gold_standard(
         one_bandwidth: Mix kernels of a single width, the best one, instead of several.
 
     Raises:
-        DataError: If no image has fixations of two observers.
+        DataError: If images with fixations of two observers are too few.
     """
     parts, counts, image = _leave_one_out_components(dataset, centerbias)
     fold_of = centerbias.fold_of
     by_fold = []
     for fold in range(fold_of.max() + 1):
-        elsewhere = fold_of[image] != fold
-        rows = elsewhere if elsewhere.any() else ~elsewhere
+        rows = fold_of[image] != fold
+        if not rows.any():
+            raise DataError(
+                f"{dataset.name}: too few images have fixations of two observers to choose a gold "
+                "standard"
+            )
         choices: Iterable[tuple[float, ...]] = (
             [(sigma_px,) for sigma_px in SIGMAS_PX] if one_bandwidth else [SIGMAS_PX]
         )
@@ -85,10 +92,15 @@ def _leave_one_out_components(
 ) -> tuple[Float[np.ndarray, "N K"], Float[np.ndarray, " N"], Int[np.ndarray, " N"]]:
     """Densities of all components at all fixations; what each counts, and its image.
 
-    A fixation counts one over the number on its image, so that images weigh alike.
+    A fixation counts one over the number on its image, so that images weigh alike. At most
+    `IMAGES` images are taken, and of each at most `FIXATIONS` fixations, both evenly spread.
     """
     parts, counts, image = [], [], []
-    for index, fixations in enumerate(dataset.evidence_by_image()):
+    on_image = dataset.evidence_by_image()
+    usable = np.array([i for i, f in enumerate(on_image) if len(np.unique(f.observer)) > 1], int)
+    for index in spread(usable, IMAGES).tolist():
+        fixations = on_image[index]
+        fixations = fixations.where(spread(np.arange(len(fixations)), FIXATIONS))
         if len(np.unique(fixations.observer)) < 2:
             continue
         name = dataset.stimuli.names[index]

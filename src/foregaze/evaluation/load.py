@@ -1,5 +1,6 @@
 """Models to score, by what a user calls them."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -41,6 +42,18 @@ def check_specs(specs: Sequence[str], checkpoint: Path | None) -> None:
         raise ConfigError("a checkpoint belongs to one model: give its path as another --model")
 
 
+def needs_gold_standard(specs: Sequence[str], metrics: Sequence[str] | None) -> bool:
+    """Whether a gold standard is part of what is asked for; None for the usual metrics."""
+    return (
+        metrics is None or "IGE" in metrics or bool({"gold-standard", "joint-bound"} & set(specs))
+    )
+
+
+def needs_densities(metrics: Sequence[str]) -> bool:
+    """Whether saliency maps have to be converted for these metrics."""
+    return bool({"LL", "IG", "IGE"} & set(metrics))
+
+
 def load_scored(
     spec: str,
     references: References,
@@ -74,14 +87,27 @@ def load_scored(
         return BASELINES[spec](references)
     if kind == "saliency baseline":
         maps = SALIENCY_BASELINES[spec]
-        model = SpatialModel(spec, lambda image: maps(dataset.stimuli[image]))
+        model = SpatialModel(spec, lambda image: maps(dataset.stimuli[image]), identity="baseline")
         return with_densities(model, references, progress=progress, best_maps=True)
     name, _, path = spec.partition("=")
     files = read_predictions(Path(path), dataset)
+    digest = _files_digest(Path(path))
     if files.are_densities:
-        return SpatialModel(name, files.maps, notes=(f"log densities from {path}",))
-    model = SpatialModel(name, files.maps, notes=(f"saliency maps from {path}, as they are",))
+        notes = (f"log densities from {path}",)
+        return SpatialModel(name, files.maps, notes=notes, identity=digest)
+    notes = (f"saliency maps from {path}, as they are",)
+    model = SpatialModel(name, files.maps, notes=notes, identity=digest)
     return with_densities(model, references, progress=progress) if convert else model
+
+
+def _files_digest(path: Path) -> str:
+    """SHA-256 of the names, sizes and times of a folder's files, or of a file."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    for file in files:
+        status = file.stat()
+        digest.update(f"{file} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def _kind(spec: str) -> str:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from foregaze.errors import ShapeError
 from foregaze.metrics import BestMap
-from foregaze.ops.best_maps import blurred_map, density_map, shuffled_auc_map, sim_map
+from foregaze.ops.best_maps import auc_map, blurred_map, density_map, shuffled_auc_map, sim_map
 from foregaze.types import Size
 
 DENSITY_TOLERANCE = 1e-3
@@ -57,8 +57,11 @@ class PredictedMaps:
         assert self.log_density is not None
         if kind == "auc":
             return self.log_density  # its order is all that counts, and it need not be ranked
-        if kind == "shuffled_auc":
-            return None if centerbias is None else shuffled_auc_map(self.log_density, centerbias)
+        if kind in ("shuffled_auc", "shuffled_auc_equalized"):
+            if centerbias is None:
+                return None
+            ratio = shuffled_auc_map(self.log_density, centerbias)
+            return ratio if kind == "shuffled_auc" else auc_map(ratio)
         if (kind, empirical) not in self._made:
             self._made[kind, empirical] = self._make(kind, self.log_density, empirical)
         return self._made[kind, empirical]
@@ -86,6 +89,8 @@ class PredictedMaps:
     ) -> Float[np.ndarray, "H W"]:
         if kind == "density":
             return density_map(log_density)
+        if kind == "auc_equalized":
+            return auc_map(log_density)
         if kind == "blurred":
             return blurred_map(log_density, empirical.sigma_px)
         return sim_map(log_density, empirical.sigma_px, empirical.fixations)

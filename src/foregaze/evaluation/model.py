@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from foregaze.evaluation.evaluate import evaluate
-from foregaze.evaluation.load import check_specs, load_scored
+from foregaze.evaluation.load import check_specs, load_scored, needs_gold_standard
 from foregaze.evaluation.models import ScoredModel
 from foregaze.evaluation.predicting import predicting
 from foregaze.evaluation.references import References, fit_references
@@ -45,7 +45,9 @@ def evaluate_model(
     """
     if isinstance(model, str):
         check_specs([model], None)
-    references = fit_references(dataset) if references is None else references
+    if references is None:
+        gold_standard = needs_gold_standard([model] if isinstance(model, str) else [], metrics)
+        references = fit_references(dataset, gold_standard=gold_standard)
     if isinstance(model, str):
         scored = load_scored(model, references)
     else:

@@ -15,9 +15,6 @@ from foregaze.evaluation.maps import PredictedMaps
 from foregaze.evaluation.references import References
 from foregaze.types import EyeTrackingDataset, Fixations
 
-HISTORY = 16
-"""Previous fixations that a scanpath model is given, at most."""
-
 
 @dataclass(frozen=True, eq=False)
 class Case:
@@ -58,6 +55,10 @@ class ScoredModel(Protocol):
         """What a reader of its numbers must know."""
 
     @property
+    def identity(self) -> str:
+        """Differs where its predictions may: kept scores of another identity are not used."""
+
+    @property
     def one_map_per_image(self) -> bool:
         """Whether CC, KLDiv and SIM, which compare maps of an image, can be had."""
 
@@ -73,6 +74,8 @@ class SpatialModel:
     predict: Callable[[int], Float[np.ndarray, "H W"] | PredictedMaps]
     """Log density in nats of the image with an index, or several maps of it."""
     notes: tuple[str, ...] = ()
+    identity: str = ""
+    """See `ScoredModel`; only a journal asks for it."""
     one_map_per_image: bool = True
 
     def on(self, image: int) -> Predict:
@@ -102,12 +105,14 @@ class ScanpathModel:
     ]
     """Log density in nats on the image with an index after `x_hist` and `y_hist`, oldest first."""
     notes: tuple[str, ...] = ("each fixation is predicted from those before it",)
+    identity: str = ""
     one_map_per_image: bool = False
 
     def on(self, image: int) -> Predict:
         """See `ScoredModel`."""
         here = self.dataset.subset([image])
-        x_hist, y_hist = here.history(HISTORY)
+        longest = int(here.fixations.order.max(initial=0))
+        x_hist, y_hist = here.history(longest)
         scanpaths = here.fixations
         row_of = {
             (observer, order): row

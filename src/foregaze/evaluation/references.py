@@ -114,13 +114,22 @@ class References:
         return evidence, heights, widths
 
 
-def fit_references(dataset: EyeTrackingDataset) -> References:
-    """Fit a data set's center bias and gold standard, as far as it allows them."""
+def fit_references(dataset: EyeTrackingDataset, *, gold_standard: bool = True) -> References:
+    """Fit a data set's center bias and gold standard, as far as it allows them.
+
+    Args:
+        dataset: Its evidence fixations are what is fitted.
+        gold_standard: Without it there is no IGE, and no `gold-standard` to score; it compares all
+            pairs of fixations on an image, which takes long where there are thousands.
+    """
     absent = {}
     centerbias = gold = None
     try:
         centerbias = fit_centerbias(dataset)
-        gold = fit_gold_standard(dataset, centerbias)
+        if gold_standard:
+            gold = fit_gold_standard(dataset, centerbias)
+        else:
+            absent["gold"] = "no metric or model asked for the gold standard"
     except DataError as error:
         absent["centerbias" if centerbias is None else "gold"] = str(error)
         if centerbias is None:

@@ -28,7 +28,10 @@ Calibration = list[list[float] | None]
 
 @dataclass(frozen=True)
 class Metric:
-    """A mean over images and its 95% bootstrap interval; None where it is not defined."""
+    """A mean over images and its 95% bootstrap interval; None where it is not defined.
+
+    A single image has no interval.
+    """
 
     mean: float | None
     ci95: tuple[float, float] | None
@@ -59,11 +62,19 @@ class Scores:
 
     @property
     def observed_mass(self) -> list[tuple[float, tuple[float, float]]] | None:
-        """Mean and interval of the share of fixations in each tenth of the predicted mass."""
+        """Mean and interval of the share of fixations in each tenth of the predicted mass.
+
+        None without densities, and of a single image, which has no interval.
+        """
         if any(tenths is None for tenths in self.calibration):
             return None
         shares = np.array(self.calibration, dtype=np.float64)  # (N, regions)
-        return list(zip(shares.mean(0).tolist(), mean_intervals(shares), strict=True))
+        intervals = mean_intervals(shares)
+        return [
+            (mean, interval)
+            for mean, interval in zip(shares.mean(0).tolist(), intervals, strict=True)
+            if interval is not None
+        ] or None
 
 
 @dataclass(frozen=True)
@@ -102,6 +113,16 @@ class Report:
         """Per-image values over evidence fixations."""
         return self.evidence.per_image
 
+    def scope(self) -> str:
+        """What was scored, and what was left out, in words."""
+        words = f"{self.images} images"
+        if self.evidence.skipped_images:
+            words += f" ({self.evidence.skipped_images} without fixations skipped)"
+        words += f", {self.fixations} fixations"
+        if self.dropped_fixations:
+            words += f" ({self.dropped_fixations} outside their image dropped)"
+        return words
+
     def to_json(self) -> dict[str, Any]:
         """The content of report.json: plain dicts, lists, numbers and None."""
         return {
@@ -134,12 +155,7 @@ class Report:
             "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
             for row in rows
         ]
-        heading = f"{self.model} on {self.dataset}: {self.images} images"
-        if self.evidence.skipped_images:
-            heading += f" ({self.evidence.skipped_images} without fixations skipped)"
-        heading += f", {self.fixations} fixations"
-        if self.dropped_fixations:
-            heading += f" ({self.dropped_fixations} outside their image dropped)"
+        heading = f"{self.model} on {self.dataset}: {self.scope()}"
         notes = [f"{name}: {reason}" for name, reason in self.evidence.absent.items()]
         notes += [f"note: {note}" for note in self.notes]
         return "\n".join([heading, *lines, *notes])

@@ -2,18 +2,19 @@
 
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from foregaze.errors import DataError
 from foregaze.evaluation.maps import EmpiricalMaps
 from foregaze.evaluation.models import Case, Group, Predict, ScoredModel
 from foregaze.evaluation.references import References
 from foregaze.metrics import METRICS, ConstantMapError, MetricEntry, NoFixationError
-from foregaze.ops.empirical import BLUR_SHARE, empirical_map
+from foregaze.ops.empirical import BLUR_SHARE, empirical_map, empirical_map_mit
 from foregaze.ops.mass import mass_above
 from foregaze.types import Fixations
 
@@ -89,7 +90,7 @@ class Scorer:
         per_fixation: dict[str, list[float]] = {name: [] for name in self.wanted}
         above: list[float] = []
         checked = None
-        for group in predict(case):
+        for group in self._groups(predict, case, scores):
             if checked is not group.maps:
                 size = self.references.dataset.stimuli.sizes[image]
                 group.maps.check(size, f"{model.name} on {case.image_name}")
@@ -109,6 +110,13 @@ class Scorer:
             scores.calibration = (np.bincount(regions, minlength=REGIONS) / len(above)).tolist()
         return scores
 
+    def _groups(self, predict: Predict, case: Case, scores: ImageScores) -> Iterator[Group]:
+        """A model's predictions; none, and the reason kept, where the data do not allow them."""
+        try:
+            yield from predict(case)
+        except DataError as error:
+            scores.absent |= dict.fromkeys(self.wanted, str(error))
+
     def _metric(
         self,
         name: str,
@@ -120,19 +128,21 @@ class Scorer:
         """Values of one metric for a group's fixations, or one for them all; empty if undefined."""
         entry = METRICS[name]
         needed = _required(entry)
-        missing = needed - inputs.keys() - _FROM_MODEL
+        missing = needed - inputs.keys() - _FROM_MODEL - {"rng"}
         given = inputs
         if not missing:
             given = inputs | self._predicted(entry, group, inputs)
-            missing = needed - given.keys()
+            missing = needed - given.keys() - {"rng"}
         if missing:
             scores.absent.setdefault(name, self._why_missing(missing, model))
             return []
-        arguments = {key: given[key] for key in needed}
+        arguments = {key: given[key] for key in needed - {"rng"}}
         if "rng" in needed:  # each metric its own, whatever else is asked for
-            arguments["rng"] = np.random.default_rng(given["rng"])
+            arguments["rng"] = np.random.default_rng(given["seed"])
         if name == "sAUC-MIT":
             arguments |= inputs["other_images_mit"]
+        if entry.mit_empirical_map:
+            arguments["empirical_map"] = inputs["empirical_map_mit"]
         try:
             values: list[float] = np.atleast_1d(entry.function(**arguments)).tolist()
         except (ConstantMapError, NoFixationError) as error:
@@ -160,7 +170,7 @@ class Scorer:
             "x": fixations.column,
             "y": fixations.row,
             "empirical": self._empirical(case.image),
-            "rng": case.image,
+            "seed": case.image,
         }
         centerbias = self.references.centerbias_on(case.image)
         if centerbias is not None:
@@ -172,9 +182,12 @@ class Scorer:
         if "sAUC-MIT" in self.wanted:
             others = self.references.other_fixations(case.image, OTHER_IMAGES_MIT)
             inputs["other_images_mit"] = dict(zip(("other_x", "other_y"), others, strict=True))
-        if one_map and {"CC", "KLDiv", "SIM", "EMD", "SIM-MIT"} & set(self.wanted):
+        compared = [name for name in self.wanted if "empirical_map" in _required(METRICS[name])]
+        if one_map and compared:
             x, y = fixations.column, fixations.row
             inputs["empirical_map"] = empirical_map(x, y, size, inputs["empirical"].sigma_px)
+            if any(METRICS[name].mit_empirical_map for name in compared):
+                inputs["empirical_map_mit"] = empirical_map_mit(x, y, size)
         return inputs
 
     def _why_missing(self, missing: set[str], model: ScoredModel) -> str:

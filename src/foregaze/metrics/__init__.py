@@ -29,7 +29,9 @@ from foregaze.metrics.nss import nss, nss_mit
 from foregaze.metrics.shuffled_auc import shuffled_auc, shuffled_auc_mit
 from foregaze.metrics.sim import sim, sim_mit
 
-BestMap = Literal["density", "auc", "shuffled_auc", "blurred", "sim"]
+BestMap = Literal[
+    "density", "auc", "auc_equalized", "shuffled_auc", "shuffled_auc_equalized", "blurred", "sim"
+]
 """The saliency map of a density that a metric rewards most (see `foregaze.ops.best_maps`)."""
 
 
@@ -43,6 +45,8 @@ class MetricEntry:
     best_map: BestMap | None = None
     """None where the metric takes the log density itself."""
     less_is_better: bool = False
+    mit_empirical_map: bool = False
+    """Compared with the old MIT benchmark's empirical map instead of the benchmark's."""
 
 
 METRICS: dict[str, MetricEntry] = {
@@ -61,17 +65,27 @@ METRICS: dict[str, MetricEntry] = {
     ),
     "SIM": MetricEntry(sim, "mass shared with the empirical map", "share", "sim"),
     "EMD": MetricEntry(
-        emd, "mass times distance to the empirical map", "32 px", "blurred", less_is_better=True
+        emd,
+        "mass times distance to the MIT empirical map",
+        "32 px",
+        "blurred",
+        less_is_better=True,
+        mit_empirical_map=True,
     ),
     "AUC-Judd": MetricEntry(auc_judd, "unfixated pixels as negatives", "area", "auc"),
-    "AUC-Borji": MetricEntry(auc_borji, "random pixels as negatives", "area", "auc"),
+    "AUC-Borji": MetricEntry(auc_borji, "random pixels as negatives", "area", "auc_equalized"),
     "sAUC-MIT": MetricEntry(
-        shuffled_auc_mit, "ten other images' fixated pixels as negatives", "area", "shuffled_auc"
+        shuffled_auc_mit,
+        "ten other images' fixated pixels as negatives",
+        "area",
+        "shuffled_auc_equalized",
     ),
     "NSS-MIT": MetricEntry(
         nss_mit, "NSS of distinct pixels, N - 1", "standard deviations", "density"
     ),
-    "SIM-MIT": MetricEntry(sim_mit, "SIM of maps scaled from 0 to 1", "share", "sim"),
+    "SIM-MIT": MetricEntry(
+        sim_mit, "SIM of maps scaled from 0 to 1", "share", "sim", mit_empirical_map=True
+    ),
     "IG-MIT": MetricEntry(
         information_gain_mit, "gain of maps scaled from 0 to 1", "bits per pixel", "density"
     ),

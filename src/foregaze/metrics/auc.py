@@ -1,15 +1,15 @@
 """Area under the receiver operating characteristic, all pixels as negatives."""
 
-from array_api_compat import array_namespace
-from jaxtyping import Float, Int
+from array_api_compat import array_namespace, device
+from jaxtyping import Float, Int, Real
 
-from foregaze.metrics.checks import check_positions, maps_of
+from foregaze.metrics.checks import check_positions, floating, maps_of
 from foregaze.metrics.ranking import share_below
 from foregaze.types import Array
 
 
 def auc(
-    saliency_map: Float[Array, "*batch H W"],
+    saliency_map: Real[Array, "*batch H W"],
     x: Int[Array, " N"],
     y: Int[Array, " N"],
     image: Int[Array, " N"] | None = None,
@@ -30,9 +30,10 @@ def auc(
     Raises:
         ShapeError: If a fixation lies outside, or the map has NaN or infinities.
     """
+    saliency_map = floating(saliency_map)
     check_positions(saliency_map, x, y, image)
     xp = array_namespace(saliency_map)
-    areas = xp.empty(len(x), dtype=xp.float64, device=saliency_map.device)
+    areas = xp.empty(len(x), dtype=xp.float64, device=device(saliency_map))
     for values, rows in maps_of(saliency_map, image):
         areas[rows] = share_below(values[y[rows], x[rows]], xp.reshape(values, (-1,)))
     return areas

@@ -1,11 +1,11 @@
 """AUC-Judd of the MIT benchmark's MATLAB code: unfixated pixels as negatives."""
 
 import numpy as np
-from array_api_compat import array_namespace
-from jaxtyping import Float, Int
+from array_api_compat import array_namespace, device
+from jaxtyping import Float, Int, Real
 
-from foregaze.metrics.auc_borji import trapezoid
 from foregaze.metrics.checks import NoFixationError, distinct_pixels, scaled, values_at
+from foregaze.metrics.curve import trapezoid
 from foregaze.metrics.ranking import count_below
 from foregaze.types import Array
 
@@ -13,7 +13,7 @@ _JITTER = 1e-7
 
 
 def auc_judd(
-    saliency_map: Float[Array, "H W"],
+    saliency_map: Real[Array, "H W"],
     x: Int[Array, " N"],
     y: Int[Array, " N"],
     rng: np.random.Generator | None = None,
@@ -38,13 +38,13 @@ def auc_judd(
     xp = array_namespace(saliency_map)
     if rng is not None:
         noise = rng.random(tuple(saliency_map.shape)) * _JITTER
-        saliency_map = saliency_map + xp.asarray(noise, device=saliency_map.device)
+        saliency_map = saliency_map + xp.asarray(noise, device=device(saliency_map))
     values = scaled(saliency_map, "AUC-Judd")
     fixated = xp.sort(values_at(values, *distinct_pixels(values, x, y)), descending=True)
     pixels = xp.reshape(values, (-1,))
     if len(fixated) == len(pixels):
         raise NoFixationError("AUC-Judd needs unfixated pixels, and every pixel is fixated")
-    hit = xp.arange(1, len(fixated) + 1, dtype=xp.float64, device=values.device)
+    hit = xp.arange(1, len(fixated) + 1, dtype=xp.float64, device=device(values))
     smaller, _ = count_below(fixated, pixels)
     false_alarms = (len(pixels) - smaller - hit) / (len(pixels) - len(fixated))
     zero = hit[:1] * 0

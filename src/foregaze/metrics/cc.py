@@ -1,14 +1,14 @@
 """Correlation of a saliency map with an empirical one."""
 
 from array_api_compat import array_namespace
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 from foregaze.metrics.checks import centered, same_shape
 from foregaze.types import Array
 
 
 def cc(
-    saliency_map: Float[Array, "*batch H W"], empirical_map: Float[Array, "*batch H W"]
+    saliency_map: Real[Array, "*batch H W"], empirical_map: Real[Array, "*batch H W"]
 ) -> Float[Array, "*batch"]:
     """Pearson's correlation over the pixels of each image, from -1 to 1; 0 is chance.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 
 from foregaze.errors import ShapeError
 from foregaze.types import Array
@@ -26,7 +26,7 @@ class NoFixationError(ShapeError):
     """An image without fixations, or without enough of them, on which the metric has no value."""
 
 
-def double(values: Float[Array, "*batch H W"], what: str) -> Float[Array, "*batch H W"]:
+def double(values: Real[Array, "*batch H W"], what: str) -> Float[Array, "*batch H W"]:
     """The values in float64, the precision that everything is summed in.
 
     Raises:
@@ -37,7 +37,15 @@ def double(values: Float[Array, "*batch H W"], what: str) -> Float[Array, "*batc
     return xp.astype(values, xp.float64, copy=False)
 
 
-def refuse_infinite(values: Float[Array, "*shape"], what: str) -> None:
+def floating(values: Array) -> Array:
+    """A map of integers, such as an 8-bit image, in float64; any other as it is."""
+    xp = array_namespace(values)
+    if xp.isdtype(values.dtype, ("bool", "integral")):
+        return xp.astype(values, xp.float64)
+    return values
+
+
+def refuse_infinite(values: Real[Array, "*shape"], what: str) -> None:
     """Stop at NaN and infinities, which would spread into every pixel's score.
 
     Raises:
@@ -51,12 +59,17 @@ def refuse_infinite_extremes(values: Array, low: Array, high: Array, what: str) 
     """`refuse_infinite` where the extremes are known: they are not finite if any value is not."""
     xp = array_namespace(values)
     if not bool(xp.all(xp.isfinite(low) & xp.isfinite(high))):
-        wrong = int((~xp.isfinite(values)).sum())
+        _count_infinite(values, what)
+
+
+def _count_infinite(values: Array, what: str) -> None:
+    wrong = int((~array_namespace(values).isfinite(values)).sum())
+    if wrong:
         raise ShapeError(f"{what}: {wrong} of {_count(values)} values are infinite or no number")
 
 
 def centered(
-    values: Float[Array, "*batch H W"], metric: str
+    values: Real[Array, "*batch H W"], metric: str
 ) -> tuple[Float[Array, "*batch H W"], Float[Array, "*batch"]]:
     """A map in float64 less its mean, and the sum of the squares of that.
 
@@ -64,6 +77,7 @@ def centered(
         ConstantMapError: For a constant map.
         ShapeError: At NaN and infinities.
     """
+    values = floating(values)
     refuse_constant(values, metric)
     xp = array_namespace(values)
     values = xp.astype(values, xp.float64, copy=False)
@@ -73,7 +87,7 @@ def centered(
 
 
 def values_at(
-    values: Float[Array, "*batch H W"],
+    values: Real[Array, "*batch H W"],
     x: Int[Array, " N"],
     y: Int[Array, " N"],
     image: Int[Array, " N"] | None = None,
@@ -96,7 +110,7 @@ def values_at(
 
 
 def check_positions(
-    values: Float[Array, "*batch H W"],
+    values: Real[Array, "*batch H W"],
     x: Int[Array, " N"],
     y: Int[Array, " N"],
     image: Int[Array, " N"] | None = None,
@@ -111,6 +125,9 @@ def check_positions(
             f"map of shape {tuple(values.shape)} {'without' if image is None else 'with'} a column "
             "'image': a batch (B, H, W) needs it, a single map (H, W) has none"
         )
+    lengths = [len(column) for column in (x, y, image) if column is not None]
+    if len(set(lengths)) > 1:
+        raise ShapeError(f"columns of fixations have the lengths {lengths}, expected equal ones")
     height, width = values.shape[-2:]
     outside = (x < 0) | (x >= width) | (y < 0) | (y >= height)
     if image is not None:
@@ -123,7 +140,7 @@ def check_positions(
         )
 
 
-def refuse_constant(values: Float[Array, "*batch H W"], metric: str) -> None:
+def refuse_constant(values: Real[Array, "*batch H W"], metric: str) -> None:
     """Stop if a map does not vary beyond the rounding of its own number type.
 
     Raises:
@@ -141,7 +158,7 @@ def refuse_constant(values: Float[Array, "*batch H W"], metric: str) -> None:
 
 
 def distinct_pixels(
-    values: Float[Array, "H W"], x: Int[Array, " N"], y: Int[Array, " N"]
+    values: Real[Array, "H W"], x: Int[Array, " N"], y: Int[Array, " N"]
 ) -> tuple[Int[Array, " M"], Int[Array, " M"]]:
     """Columns and rows of the M fixated pixels, each once: the old MIT code's fixation map.
 
@@ -171,7 +188,7 @@ def same_shape(first: Array, second: Array, what: str) -> None:
         )
 
 
-def scaled(values: Float[Array, "*batch H W"], metric: str) -> Float[Array, "*batch H W"]:
+def scaled(values: Real[Array, "*batch H W"], metric: str) -> Float[Array, "*batch H W"]:
     """A map in float64, brought to run from 0 to 1 as the old MIT code does.
 
     Raises:
@@ -179,13 +196,14 @@ def scaled(values: Float[Array, "*batch H W"], metric: str) -> Float[Array, "*ba
         ShapeError: At NaN and infinities.
     """
     in_double = double(values, metric)
+    values = floating(values)
     refuse_constant(values, metric)
     xp = array_namespace(values)
     values = in_double - xp.min(in_double, axis=(-2, -1), keepdims=True)
     return values / xp.max(values, axis=(-2, -1), keepdims=True)
 
 
-def as_distribution(values: Float[Array, "*batch H W"], metric: str) -> Float[Array, "*batch H W"]:
+def as_distribution(values: Real[Array, "*batch H W"], metric: str) -> Float[Array, "*batch H W"]:
     """A map in float64 that sums to one over its pixels, as the MIT/Tübingen benchmark makes it.
 
     A map with negative values is shifted so that its smallest becomes 0; a map of zeros becomes
@@ -205,7 +223,7 @@ def as_distribution(values: Float[Array, "*batch H W"], metric: str) -> Float[Ar
 
 
 def maps_of(
-    values: Float[Array, "*batch H W"], image: Int[Array, " N"] | None
+    values: Real[Array, "*batch H W"], image: Int[Array, " N"] | None
 ) -> list[tuple[Float[Array, "H W"], Any]]:
     """Each map of a batch with the rows of its fixations; a single map with all rows."""
     if image is None:

@@ -6,8 +6,8 @@
 import math
 
 import numpy as np
-from array_api_compat import array_namespace
-from jaxtyping import Float
+from array_api_compat import array_namespace, device
+from jaxtyping import Float, Real
 
 from foregaze.metrics.checks import as_distribution, same_shape, to_numpy
 from foregaze.types import Array
@@ -16,7 +16,7 @@ REDUCTION = 32
 """Pixels of a side that become one cell, as in the original."""
 
 
-def emd(saliency_map: Float[Array, "H W"], empirical_map: Float[Array, "H W"]) -> Float[Array, ""]:
+def emd(saliency_map: Real[Array, "H W"], empirical_map: Real[Array, "H W"]) -> Float[Array, ""]:
     """Mass times distance that turns one map into the other, in cells of 32 pixels; best is 0.
 
     Pele & Werman (2009), as the MIT benchmark's MATLAB code uses it: both maps reduced 32 times
@@ -40,7 +40,7 @@ def emd(saliency_map: Float[Array, "H W"], empirical_map: Float[Array, "H W"]) -
     places = np.indices((height, width)).reshape(2, -1).T.astype(np.float64)
     distance = np.sqrt(((places[:, None] - places) ** 2).sum(-1))
     cost = ot.emd2(reduced[0].ravel(), reduced[1].ravel(), distance, numItermax=10_000_000)
-    return xp.asarray(float(cost), dtype=xp.float64, device=saliency_map.device)
+    return xp.asarray(float(cost), dtype=xp.float64, device=device(saliency_map))
 
 
 def _reduced(distribution: Float[Array, "H W"]) -> Float[np.ndarray, "h w"]:

@@ -3,7 +3,7 @@
 import math
 
 from array_api_compat import array_namespace
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 
 from foregaze.errors import ShapeError
 from foregaze.metrics.checks import MATLAB_EPS, distinct_pixels, same_shape, scaled, values_at
@@ -66,8 +66,8 @@ def information_gain_explained(
 
 
 def information_gain_mit(
-    saliency_map: Float[Array, "H W"],
-    baseline_map: Float[Array, "H W"],
+    saliency_map: Real[Array, "H W"],
+    baseline_map: Real[Array, "H W"],
     x: Int[Array, " N"],
     y: Int[Array, " N"],
 ) -> Float[Array, ""]:

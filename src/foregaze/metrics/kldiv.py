@@ -1,14 +1,14 @@
 """Kullback-Leibler divergence of a saliency map from an empirical one."""
 
 from array_api_compat import array_namespace
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 from foregaze.metrics.checks import MATLAB_EPS, as_distribution, same_shape
 from foregaze.types import Array
 
 
 def kldiv(
-    saliency_map: Float[Array, "*batch H W"], empirical_map: Float[Array, "*batch H W"]
+    saliency_map: Real[Array, "*batch H W"], empirical_map: Real[Array, "*batch H W"]
 ) -> Float[Array, "*batch"]:
     """KL(empirical || predicted) of each image in nats, at least 0 up to the constants' rounding.
 

@@ -1,14 +1,14 @@
 """Normalized scanpath saliency."""
 
 from array_api_compat import array_namespace
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 
 from foregaze.metrics.checks import centered, distinct_pixels, values_at
 from foregaze.types import Array
 
 
 def nss(
-    saliency_map: Float[Array, "*batch H W"],
+    saliency_map: Real[Array, "*batch H W"],
     x: Int[Array, " N"],
     y: Int[Array, " N"],
     image: Int[Array, " N"] | None = None,
@@ -36,7 +36,7 @@ def nss(
 
 
 def nss_mit(
-    saliency_map: Float[Array, "H W"], x: Int[Array, " N"], y: Int[Array, " N"]
+    saliency_map: Real[Array, "H W"], x: Int[Array, " N"], y: Int[Array, " N"]
 ) -> Float[Array, ""]:
     """NSS as the MATLAB code of the MIT benchmark computes it, averaged over the image.
 

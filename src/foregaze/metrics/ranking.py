@@ -5,7 +5,7 @@
 
 import math
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 from jaxtyping import Float, Int
 
 from foregaze.metrics.checks import refuse_infinite_extremes
@@ -58,7 +58,7 @@ def count_below(
         return _count_by_sorting(positives, negatives)
     bucket = _buckets(negatives, low, per_value)  # (M,)
     of_positive = _buckets(xp.clip(positives, low, high), low, per_value)  # (N,)
-    shared = xp.zeros(_BUCKETS + 1, dtype=xp.bool, device=negatives.device)
+    shared = xp.zeros(_BUCKETS + 1, dtype=xp.bool, device=device(negatives))
     shared[of_positive] = True
     counts = xp.bincount(bucket, minlength=_BUCKETS + 1)  # not in the standard; both have it
     counts[shared] = 0

@@ -4,25 +4,26 @@
 """
 
 import numpy as np
-from array_api_compat import array_namespace
-from jaxtyping import Float, Int
+from array_api_compat import array_namespace, device
+from jaxtyping import Float, Int, Real
 
-from foregaze.metrics.auc_borji import area_over_steps
 from foregaze.metrics.checks import (
     NoFixationError,
     check_positions,
     distinct_pixels,
+    floating,
     maps_of,
     refuse_infinite,
     scaled,
     values_at,
 )
+from foregaze.metrics.curve import area_over_steps
 from foregaze.metrics.ranking import share_below
 from foregaze.types import Array
 
 
 def shuffled_auc(
-    saliency_map: Float[Array, "*batch H W"],
+    saliency_map: Real[Array, "*batch H W"],
     x: Int[Array, " N"],
     y: Int[Array, " N"],
     other_x: Int[Array, " M"],
@@ -51,23 +52,23 @@ def shuffled_auc(
         NoFixationError: If a map has no negatives.
         ShapeError: If a fixation lies outside, or the map has NaN or infinities.
     """
+    saliency_map = floating(saliency_map)
     check_positions(saliency_map, x, y, image)
     check_positions(saliency_map, other_x, other_y, other_image)
+    refuse_infinite(saliency_map, "sAUC")
     xp = array_namespace(saliency_map)
-    areas = xp.empty(len(x), dtype=xp.float64, device=saliency_map.device)
+    areas = xp.empty(len(x), dtype=xp.float64, device=device(saliency_map))
     of_others = maps_of(saliency_map, other_image)
     for (values, rows), (_, others) in zip(maps_of(saliency_map, image), of_others, strict=True):
         negatives = values[other_y[others], other_x[others]]
         if not len(negatives):
             raise NoFixationError("sAUC needs fixations of other images, and there are none")
-        positives = values[y[rows], x[rows]]
-        refuse_infinite(positives, "sAUC")
-        areas[rows] = share_below(positives, negatives)
+        areas[rows] = share_below(values[y[rows], x[rows]], negatives)
     return areas
 
 
 def shuffled_auc_mit(
-    saliency_map: Float[Array, "H W"],
+    saliency_map: Real[Array, "H W"],
     x: Int[Array, " N"],
     y: Int[Array, " N"],
     other_x: Int[Array, " M"],
@@ -101,6 +102,6 @@ def shuffled_auc_mit(
     drawn = min(len(fixated), len(elsewhere))
     areas = []
     for _ in range(splits):
-        chosen = xp.asarray(rng.permutation(len(elsewhere))[:drawn], device=values.device)
+        chosen = xp.asarray(rng.permutation(len(elsewhere))[:drawn], device=device(values))
         areas.append(area_over_steps(fixated, elsewhere[chosen]))
     return xp.mean(xp.stack(areas))

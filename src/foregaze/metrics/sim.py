@@ -1,14 +1,14 @@
 """Similarity of a saliency map with an empirical one: the mass that they share."""
 
 from array_api_compat import array_namespace
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 from foregaze.metrics.checks import as_distribution, same_shape, scaled
 from foregaze.types import Array
 
 
 def sim(
-    saliency_map: Float[Array, "*batch H W"], empirical_map: Float[Array, "*batch H W"]
+    saliency_map: Real[Array, "*batch H W"], empirical_map: Real[Array, "*batch H W"]
 ) -> Float[Array, "*batch"]:
     """Sum over the pixels of the smaller of both maps, each divided by its sum; from 0 to 1.
 
@@ -31,7 +31,7 @@ def sim(
 
 
 def sim_mit(
-    saliency_map: Float[Array, "*batch H W"], empirical_map: Float[Array, "*batch H W"]
+    saliency_map: Real[Array, "*batch H W"], empirical_map: Real[Array, "*batch H W"]
 ) -> Float[Array, "*batch"]:
     """SIM of the MIT benchmark's MATLAB code: both maps first scaled to run from 0 to 1.
 

@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 from foregaze.ops.gaussian import blur, blurred_counts
 from foregaze.types import Size
 
-SIM_SAMPLES = 200
+SIM_SAMPLES = 400
 _CELLS_PER_SIGMA = 2.5
 
 

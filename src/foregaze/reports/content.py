@@ -85,13 +85,8 @@ def sections(comparison: Comparison, pictures: dict[str, Sequence[Picture]]) -> 
 
 def heading(comparison: Comparison) -> tuple[str, str]:
     """Title, and one line on what was scored."""
-    first = comparison.reports[0]
-    line = f"{first.images} images, {first.fixations} fixations"
-    if first.evidence.skipped_images:
-        line += f"; {first.evidence.skipped_images} images without fixations skipped"
-    if first.dropped_fixations:
-        line += f"; {first.dropped_fixations} fixations outside their image dropped"
-    return f"Evaluation on {comparison.dataset}", f"{line}. foregaze {__version__}."
+    scope = comparison.reports[0].scope()
+    return f"Evaluation on {comparison.dataset}", f"{scope}. foregaze {__version__}."
 
 
 def with_interval(name: str, metric: Metric) -> str:
@@ -153,7 +148,7 @@ def _remarks(comparison: Comparison) -> Paragraph | None:
 
 
 def _differences(comparison: Comparison) -> tuple[Part, ...]:
-    differences = comparison.differences()
+    differences = comparison.differences
     names = [name for name in comparison.metrics if any(d.metric == name for d in differences)]
     by_pair: dict[tuple[str, str], dict[str, str]] = {}
     for difference in differences:
