@@ -60,6 +60,24 @@ def test_asking_twice_gives_the_same_density():
     np.testing.assert_array_equal(centerbias.log_density(SIZE, exclude=1), first)
 
 
+def test_totals_of_the_sizes_used_last_are_kept(monkeypatch):
+    monkeypatch.setattr("foregaze.data.centerbias._CACHED_BYTES", 2 * 8 * 40 * 80)
+    centerbias, summed = CenterBias(toy_dataset()), []
+    whole = centerbias.kernels
+
+    def counted(images, size):
+        summed.append(size)
+        return whole(images, size)
+
+    monkeypatch.setattr(centerbias, "kernels", counted)
+    for width in (80, 79, 80, 78, 80, 79):  # 79 was used longest ago when 78 comes
+        log_density = centerbias.log_density((40, width))
+        np.testing.assert_array_equal(
+            log_density, CenterBias(toy_dataset()).log_density((40, width))
+        )
+    assert summed == [(40, 80), (40, 79), (40, 78), (40, 79)]
+
+
 def test_copies_of_the_same_picture_are_left_out_together():
     dataset = replace(toy_dataset(), same_picture=(("0.png", "3.png"),))
     for image in [0, 3]:

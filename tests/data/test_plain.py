@@ -1,47 +1,12 @@
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow
 import pytest
-from PIL import Image
-from pyarrow import parquet
 
-from foregaze.data import load_dataset, save_plain
-from foregaze.data.osie import SAME_PICTURE
-from foregaze.errors import ConfigError, DataError, ForegazeError, ImageError, OutputError
-from foregaze.types import EyeTrackingDataset
-from tests.data.cat2000_copy import write_cat2000
-from tests.data.osie_copy import write_osie
-from tests.data.toronto_copy import write_toronto
-
-SIZES = {"b.png": (30, 40), "in/a10.jpg": (20, 50), "in/a9.webp": (20, 50)}
-CSV = """\
-image,observer,x,y
-b.png,2,1.5,2.5
-in/a9.webp,10,49.9,19.9
-b.png,10,3,4
-b.png,2,5.5,6.5
-"""
-
-
-def write_plain(root: Path, table: str = CSV, settings: str | None = None) -> Path:
-    for name, size in SIZES.items():
-        path = root / "images" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", size[::-1]).save(path)
-    (root / "fixations.csv").write_text(table, encoding="utf-8")
-    if settings is not None:
-        (root / "dataset.yaml").write_text(settings, encoding="utf-8")
-    return root
-
-
-def write_parquet(root: Path, **columns: object) -> Path:
-    write_plain(root)
-    (root / "fixations.csv").unlink()
-    parquet.write_table(pyarrow.table(columns), root / "fixations.parquet")
-    return root
+from foregaze.data import load_dataset
+from foregaze.errors import ConfigError, DataError, ForegazeError, ImageError
+from tests.data.plain_copy import CSV, HEAD, write_parquet, write_plain
 
 
 def test_a_table_loads_exactly(tmp_path):
@@ -151,7 +116,6 @@ def message_of(root: Path, kind: type[ForegazeError] = DataError) -> str:
     return str(caught.value)
 
 
-HEAD = "image,observer,x,y\n"
 WITH_ORDER = "image,observer,x,y,order\n"
 
 
@@ -288,77 +252,3 @@ def test_an_order_that_is_said_not_to_be_known_is_refused(tmp_path):
     table = WITH_ORDER + "b.png,1,2,3,0\n"
     root = write_plain(tmp_path, table, settings="ordered: false\n")
     assert message_of(root).endswith("has a column 'order', but dataset.yaml says ordered: false")
-
-
-def assert_equal(first: EyeTrackingDataset, second: EyeTrackingDataset) -> None:
-    assert first.stimuli.names == second.stimuli.names
-    assert first.stimuli.sizes == second.stimuli.sizes
-    for column, values in vars(first.fixations).items():
-        np.testing.assert_array_equal(getattr(second.fixations, column), values, column)
-    for name in ("name", "starts_at_center", "px_per_dva", "dropped_fixations", "same_picture"):
-        assert getattr(first, name) == getattr(second, name)
-    assert first.categories == second.categories
-    assert first.blur_px == second.blur_px
-
-
-@pytest.mark.parametrize("table", ["csv", "parquet"])
-@pytest.mark.parametrize(
-    ("name", "write"),
-    [("osie", write_osie), ("cat2000", write_cat2000), ("toronto", write_toronto)],
-)
-def test_any_data_set_comes_back_from_the_plain_form(
-    tmp_path: Path, name: str, write: Callable[[Path], Path], table
-):
-    dataset = load_dataset(name, write(tmp_path / name))
-    save_plain(dataset, tmp_path / "plain", table)
-    again = load_dataset("plain", tmp_path / "plain")
-    assert_equal(dataset, again)
-    first = dataset.stimuli.paths[0].read_bytes()
-    assert again.stimuli.paths[0].read_bytes() == first
-    save_plain(again, tmp_path / "twice", table)
-    assert (tmp_path / "twice" / "dataset.yaml").read_text() == (
-        (tmp_path / "plain" / "dataset.yaml").read_text()
-    )
-    if name == "osie":
-        assert again.same_picture == SAME_PICTURE
-
-
-def test_positions_come_back_to_the_last_digit(tmp_path):
-    rng = np.random.default_rng(0)
-    rows = [f"b.png,{n % 5},{rng.random() * 40!r},{rng.random() * 30!r}\n" for n in range(200)]
-    dataset = load_dataset("plain", write_plain(tmp_path / "one", HEAD + "".join(rows)))
-    save_plain(dataset, tmp_path / "two")
-    assert_equal(dataset, load_dataset("plain", tmp_path / "two"))
-
-
-def test_saving_never_overwrites(tmp_path):
-    dataset = load_dataset("plain", write_plain(tmp_path / "one"))
-    before = sorted(p.read_bytes() for p in (tmp_path / "one").rglob("*") if p.is_file())
-    with pytest.raises(OutputError, match="one: is already there; name a new or empty folder"):
-        save_plain(dataset, tmp_path / "one")
-    assert sorted(p.read_bytes() for p in (tmp_path / "one").rglob("*") if p.is_file()) == before
-    (tmp_path / "empty").mkdir()
-    save_plain(dataset, tmp_path / "empty")
-    assert len(load_dataset("plain", tmp_path / "empty")) == 3
-
-
-def test_nothing_is_left_of_what_could_not_be_saved(tmp_path):
-    dataset = load_dataset("plain", write_plain(tmp_path / "one"))
-    dataset.stimuli.paths[2].unlink()
-    with pytest.raises(OutputError, match=r"two: cannot be written \(No such file or directory\)"):
-        save_plain(dataset, tmp_path / "two")
-    assert [path.name for path in tmp_path.iterdir()] == ["one"]
-
-
-def test_what_the_plain_form_cannot_hold_is_refused(tmp_path):
-    dataset = load_dataset("plain", write_plain(tmp_path / "one"))
-    f = dataset.fixations
-    same = replace(f, order=np.array([0, 0, 1, 0]))
-    with pytest.raises(DataError, match=r"plain: two fixations on b\.png have one observer and"):
-        save_plain(replace(dataset, fixations=same), tmp_path / "two")
-    with pytest.raises(DataError, match="plain: has no fixations to save"):
-        save_plain(replace(dataset, fixations=f.where(f.x < 0)), tmp_path / "two")
-    stimuli = replace(dataset.stimuli, paths=(*dataset.stimuli.paths[:2], Path("a.gif")))
-    with pytest.raises(DataError, match=r"a\.gif: the plain form holds images of \.png,"):
-        save_plain(replace(dataset, stimuli=replace(stimuli, folder=None)), tmp_path / "two")
-    assert not (tmp_path / "two").exists()

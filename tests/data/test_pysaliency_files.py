@@ -269,6 +269,13 @@ def test_a_failed_save_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["images"]
 
 
+def test_leftovers_of_a_stopped_save_do_not_matter(tmp_path):
+    dataset = rich_dataset(tmp_path / "images")
+    (tmp_path / "saved.part" / "stimuli").mkdir(parents=True)
+    save_pysaliency(dataset, tmp_path / "saved")
+    assert_same(load_dataset("pysaliency", tmp_path / "saved"), dataset)
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     dataset = rich_dataset(tmp_path / "images")
     (tmp_path / "file").write_text("")

@@ -5,7 +5,7 @@ import pytest
 from foregaze.data import DATASETS, completeness_note, find_dataset, load_dataset
 from foregaze.errors import DataError, UnknownNameError
 from tests.data.osie_copy import write_osie
-from tests.data.test_plain import write_plain
+from tests.data.plain_copy import write_plain
 
 SALICON = [
     f"salicon-{edition}-{split}{recording}"

@@ -1,61 +1,26 @@
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.special import log_softmax
 
-from foregaze.errors import DataError, OutputError, ShapeError
-from foregaze.evaluation.maps import PredictedMaps
-from foregaze.evaluation.prediction_files import read_predictions, save_predictions
-from foregaze.types import EyeTrackingDataset, Fixations, Stimuli
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "pysaliency_hdf5"
-SIZES = ((6, 9), (5, 7))
-NAMES = ("in/one.png", "two.jpg")
-
-
-def dataset_of(folder: str = "/data/images", names: tuple[str, ...] = NAMES) -> EyeTrackingDataset:
-    one, nothing = np.array([1.0]), np.array([0])
-    paths = tuple(Path(folder, name) for name in names)
-    sizes = tuple(SIZES[i % 2] for i in range(len(names)))
-    return EyeTrackingDataset(
-        name="toy",
-        stimuli=Stimuli(paths, sizes, lambda path: np.zeros((6, 9, 3), np.uint8), Path(folder)),
-        fixations=Fixations(nothing, nothing, nothing, one, one, one),
-        starts_at_center=False,
-        px_per_dva=None,
-    )
-
-
-def saliency_maps() -> list[np.ndarray]:
-    rng = np.random.default_rng(3)
-    return [rng.random(size) for size in SIZES]
-
-
-def log_densities() -> list[np.ndarray]:
-    return [log_softmax(3 * values) for values in saliency_maps()]
-
-
-def write_npy(folder: Path, arrays: list[np.ndarray]) -> Path:
-    (folder / "in").mkdir(parents=True)
-    np.save(folder / "in" / "one.npy", arrays[0])
-    np.save(folder / "two.npy", arrays[1])
-    return folder
-
-
-def write_hdf5(path: Path, arrays: list[np.ndarray], names: tuple[str, ...] = NAMES) -> Path:
-    with h5py.File(path, "w") as file:
-        for name, values in zip(names, arrays, strict=True):
-            file.create_dataset(name, data=values, compression=9)
-    return path
-
-
-def write(kind: str, place: Path, arrays: list[np.ndarray]) -> Path:
-    if kind == "npy":
-        return write_npy(place / "maps", arrays)
-    return write_hdf5(place / "maps.hdf5", arrays)
+from foregaze.errors import DataError, ShapeError
+from foregaze.evaluation.prediction_files import read_predictions
+from foregaze.types import EyeTrackingDataset
+from tests.evaluation.prediction_copy import (
+    GOLDEN,
+    NAMES,
+    SIZES,
+    dataset_of,
+    log_densities,
+    saliency_maps,
+    write,
+    write_hdf5,
+    write_npy,
+)
 
 
 @pytest.mark.parametrize("kind", ["npy", "hdf5"])
@@ -113,6 +78,15 @@ def test_maps_with_values_that_are_not_finite_are_no_densities(tmp_path):
             predictions.maps(0).check(SIZES[0], "here")
 
 
+def test_a_later_map_with_values_that_are_not_finite_stays_for_the_check_to_refuse(tmp_path):
+    for value in (np.inf, np.nan):
+        arrays = log_densities()
+        arrays[1][0, 0] = value
+        predictions = read_predictions(write_npy(tmp_path / str(value), arrays), dataset_of())
+        with pytest.raises(ShapeError, match="1 of 35 log densities are infinite or no number"):
+            predictions.maps(1).check(SIZES[1], "here")
+
+
 @pytest.mark.parametrize(("levels", "dtype"), [(255, np.uint8), (65535, np.uint16)])
 def test_png_files_are_saliency_maps(tmp_path, levels, dtype):
     arrays = [(levels * values).astype(dtype) for values in saliency_maps()]
@@ -129,6 +103,24 @@ def test_colored_png_files_become_gray(tmp_path):
     Image.new("RGB", (9, 6), (9, 9, 9)).save(tmp_path / "one.png")
     predictions = read_predictions(tmp_path, dataset_of(names=("one.png",)))
     np.testing.assert_array_equal(predictions.maps(0).saliency_map, np.full((6, 9), 9.0))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_alpha_of_png_files_is_left_out(tmp_path, mode):
+    colors = np.zeros((6, 9, 4), np.uint8)
+    colors[:, :, 0] = np.arange(54).reshape(6, 9) % 2 * 200  # red: a luma of 299 in 1000
+    colors[:, :, 3] = np.arange(1, 7)[:, None] * 40
+    image = Image.fromarray(colors)
+    image = image.quantize() if mode == "P" else image.convert(mode)
+    image.save(tmp_path / "one.png")
+    saliency_map = read_predictions(tmp_path, dataset_of(names=("one.png",))).maps(0).saliency_map
+    np.testing.assert_array_equal(saliency_map, np.where(colors[:, :, 0] > 0, 60.0, 0.0))
+
+
+def test_png_files_of_one_bit_are_0_and_255(tmp_path):
+    Image.fromarray(np.eye(6, 9) > 0).save(tmp_path / "one.png")
+    predictions = read_predictions(tmp_path, dataset_of(names=("one.png",)))
+    np.testing.assert_array_equal(predictions.maps(0).saliency_map, 255 * np.eye(6, 9))
 
 
 def test_npy_goes_before_png(tmp_path):
@@ -148,26 +140,108 @@ def test_places_of_another_kind_are_refused(tmp_path):
         read_predictions(tmp_path / "none.h5", dataset_of())
 
 
-def test_missing_files_are_named(tmp_path):
+def without_fixations(dataset: EyeTrackingDataset, *images: int) -> EyeTrackingDataset:
+    kept = dataset.fixations.where(~np.isin(dataset.fixations.image, images))
+    return replace(dataset, fixations=kept)
+
+
+def test_missing_files_are_named_and_counted_at_once(tmp_path):
     folder = write_npy(tmp_path / "maps", saliency_maps())
     (folder / "two.npy").unlink()
-    predictions = read_predictions(folder, dataset_of())
-    with pytest.raises(DataError, match=r"maps: holds no two\.npy or two\.png for image two\.jpg$"):
-        predictions.maps(1)
+    message = (
+        r"maps: holds no two\.npy or two\.png for image two\.jpg; 1 of 2 images with fixations "
+        "have none$"
+    )
+    with pytest.raises(DataError, match=message):
+        read_predictions(folder, dataset_of())
     (folder / "in" / "one.npy").unlink()
-    with pytest.raises(DataError, match=r"holds no one\.npy or one\.png for image in/one\.png"):
+    message = r"holds no in/one\.npy or in/one\.png for image in/one\.png; 2 of 2 images"
+    with pytest.raises(DataError, match=message):
         read_predictions(folder, dataset_of())
 
 
-def test_missing_datasets_are_named_with_those_that_are_there(tmp_path):
+def test_missing_datasets_are_named_and_counted_at_once(tmp_path):
     path = write_hdf5(tmp_path / "maps.hdf5", saliency_maps()[:1], NAMES[:1])
-    predictions = read_predictions(path, dataset_of())
-    message = r"maps\.hdf5: holds no dataset for image two\.jpg; it begins with in$"
+    message = (
+        r"maps\.hdf5: holds no dataset for image two\.jpg; it begins with in; 1 of 2 images with "
+        "fixations have none$"
+    )
     with pytest.raises(DataError, match=message):
-        predictions.maps(1)
-    path = write_hdf5(tmp_path / "other.hdf5", saliency_maps(), ("a", "b"))
-    with pytest.raises(DataError, match=r"for image in/one\.png; it begins with a, b$"):
         read_predictions(path, dataset_of())
+    path = write_hdf5(tmp_path / "other.hdf5", saliency_maps(), ("a", "b"))
+    with pytest.raises(DataError, match=r"for image in/one\.png; it begins with a, b; 2 of 2"):
+        read_predictions(path, dataset_of())
+
+
+@pytest.mark.parametrize("kind", ["npy", "hdf5"])
+def test_images_without_fixations_need_no_prediction(tmp_path, kind):
+    path = write(kind, tmp_path, log_densities())
+    if kind == "npy":
+        (path / "in" / "one.npy").unlink()
+        message = r"maps: holds no in/one\.npy or in/one\.png for image in/one\.png$"
+    else:
+        with h5py.File(path, "a") as file:
+            del file["in"]
+        message = r"maps\.hdf5: holds no dataset 'in/one\.png'; it holds two\.jpg$"
+    predictions = read_predictions(path, without_fixations(dataset_of(), 0))
+    assert predictions.are_densities
+    np.testing.assert_allclose(predictions.maps(1).log_density, log_densities()[1], atol=1e-12)
+    with pytest.raises(DataError, match=message):
+        predictions.maps(0)
+    with pytest.raises(DataError, match="toy: no image has fixations to score predictions on"):
+        read_predictions(path, without_fixations(dataset_of(), 0, 1))
+
+
+@pytest.mark.parametrize("kind", ["npy", "hdf5"])
+def test_the_first_image_with_evidence_says_what_all_are(tmp_path, kind):
+    path = write(kind, tmp_path, [saliency_maps()[0], log_densities()[1]])
+    dataset = dataset_of()
+    later = replace(dataset.fixations, order=np.array([0, 1]))  # image 0: a forced one alone
+    dataset = replace(dataset, fixations=later, starts_at_center=True)
+    assert read_predictions(path, dataset).are_densities
+    assert not read_predictions(path, dataset_of()).are_densities
+    none = replace(dataset.fixations, order=np.zeros(2, np.int64))
+    assert not read_predictions(path, replace(dataset, fixations=none)).are_densities
+
+
+@pytest.mark.parametrize(
+    ("names", "both"), [(("in/a.jpg", "in/a.png"), r"in/a"), (("1.5", "1.7"), "1")]
+)
+def test_two_images_of_one_file_are_refused(tmp_path, names, both):
+    message = rf"{both}\.npy would belong to two images, /data/images/{names[0]} and .*; give their"
+    with pytest.raises(DataError, match=message):
+        read_predictions(tmp_path, dataset_of(names=names))
+    path = write_hdf5(tmp_path / "maps.hdf5", saliency_maps(), names)
+    predictions = read_predictions(path, dataset_of(names=names))
+    np.testing.assert_array_equal(predictions.maps(1).saliency_map, saliency_maps()[1])
+
+
+def test_two_images_of_one_name_are_refused(tmp_path):
+    dataset = dataset_of(names=("in/a.jpg", "b/a.jpg"))
+    dataset = replace(dataset, stimuli=replace(dataset.stimuli, folder=None))
+    with pytest.raises(
+        DataError, match=r"a\.npy would belong to two images, /data/images/in/a\.jp"
+    ):
+        read_predictions(tmp_path, dataset)
+    path = write_hdf5(tmp_path / "maps.hdf5", saliency_maps()[:1], ("c.jpg",))
+    with pytest.raises(DataError, match=r"maps\.hdf5: a\.jpg would belong to two images, /data"):
+        read_predictions(path, dataset)
+
+
+@pytest.mark.parametrize("kind", ["missing", "damaged", "whole"])
+def test_no_file_stays_open(tmp_path, kind):
+    path = write_hdf5(tmp_path / "maps.hdf5", saliency_maps())
+    if kind == "damaged":
+        damage(path)
+    if kind == "missing":
+        with pytest.raises(DataError, match="holds no dataset"):
+            read_predictions(path, dataset_of(names=("other.png",)))
+    else:
+        predictions = read_predictions(path, dataset_of())
+        with pytest.raises(DataError) if kind == "damaged" else nullcontext():
+            predictions.maps(1)
+    open_files = h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE)
+    assert str(path).encode() not in map(h5py.h5f.get_name, open_files)
 
 
 @pytest.mark.parametrize("content", [b"", b"no array", np.random.default_rng(0).bytes(500)])
@@ -193,15 +267,19 @@ def test_npy_files_cut_short_are_named(tmp_path):
         read_predictions(folder, dataset_of()).maps(1)
 
 
-def test_damaged_datasets_are_named(tmp_path):
-    path = write_hdf5(tmp_path / "maps.hdf5", saliency_maps())
+def damage(path: Path) -> None:
     with h5py.File(path) as file:
         start = file["two.jpg"].id.get_chunk_info(0).byte_offset
     content = bytearray(path.read_bytes())
     content[start : start + 20] = bytes(20)
     path.write_bytes(content)
+
+
+def test_damaged_datasets_are_named(tmp_path):
+    path = write_hdf5(tmp_path / "maps.hdf5", saliency_maps())
+    damage(path)
     predictions = read_predictions(path, dataset_of())
-    with pytest.raises(DataError, match=r"maps\.hdf5: two\.jpg is damaged \("):
+    with pytest.raises(DataError, match=r"maps\.hdf5: 'two\.jpg' is damaged \("):
         predictions.maps(1)
 
 
@@ -227,10 +305,24 @@ def test_maps_of_another_size_do_not_pass_the_check(tmp_path):
         predictions.maps(0).check(SIZES[0], "here")
 
 
-def test_a_map_among_log_densities_is_refused(tmp_path):
+@pytest.mark.parametrize(("kind", "place"), [("npy", "maps/"), ("hdf5", r"maps\.hdf5: ")])
+def test_a_map_among_log_densities_is_refused(tmp_path, kind, place):
     arrays = [log_densities()[0], np.zeros(SIZES[1])]
-    predictions = read_predictions(write("npy", tmp_path, arrays), dataset_of())
-    message = r"two\.jpg: exp of it sums to 35, but the first image's file holds a log density"
+    predictions = read_predictions(write(kind, tmp_path, arrays), dataset_of())
+    message = (
+        rf"{place}two\.\w+: exp of it sums to 35, but .*{place}in/one\.\w+ holds a log density"
+    )
+    with pytest.raises(DataError, match=message):
+        predictions.maps(1)
+
+
+@pytest.mark.parametrize(("kind", "place"), [("npy", "maps/"), ("hdf5", r"maps\.hdf5: ")])
+def test_a_log_density_among_maps_is_refused(tmp_path, kind, place):
+    arrays = [saliency_maps()[0], log_densities()[1]]
+    predictions = read_predictions(write(kind, tmp_path, arrays), dataset_of())
+    message = (
+        rf"{place}two\.\w+: exp of it sums to 1, but .*{place}in/one\.\w+ holds a saliency map"
+    )
     with pytest.raises(DataError, match=message):
         predictions.maps(1)
 
@@ -256,62 +348,3 @@ def test_leading_folders_of_names_may_differ(tmp_path, keys):
         expected = saliency_maps()[-len(subset) :]
         for image in range(len(subset)):
             np.testing.assert_array_equal(predictions.maps(image).saliency_map, expected[image])
-
-
-@pytest.mark.parametrize("arrays", [saliency_maps(), log_densities()], ids=["maps", "densities"])
-def test_saved_predictions_come_back_exactly(tmp_path, arrays):
-    path = tmp_path / "made" / "model.hdf5"
-    save_predictions(lambda image: arrays[image], dataset_of(), path)
-    predictions = read_predictions(path, dataset_of())
-    for image, expected in enumerate(arrays):
-        maps = predictions.maps(image)
-        values = maps.saliency_map if maps.log_density is None else maps.log_density
-        np.testing.assert_allclose(values, expected, rtol=1e-14)
-    assert [p.name for p in path.parent.iterdir()] == ["model.hdf5"]
-
-
-def test_saved_predictions_are_as_pysaliency_exports_them(tmp_path):
-    save_predictions(lambda image: log_densities()[image], dataset_of(), tmp_path / "m.h5")
-    with h5py.File(tmp_path / "m.h5") as ours, h5py.File(GOLDEN / "v0.2.22/model.hdf5") as theirs:
-        for name, values in zip(NAMES, log_densities(), strict=True):
-            np.testing.assert_array_equal(ours[name][()], values)
-            for property in ("dtype", "compression", "compression_opts", "shuffle"):
-                assert getattr(ours[name], property) == getattr(theirs["im0.png"], property)
-        assert dict(ours.attrs) == dict(theirs.attrs) == {}
-
-
-def test_of_several_maps_the_log_density_is_saved(tmp_path):
-    both = [
-        PredictedMaps(log_densities()[0], saliency_maps()[0]),
-        PredictedMaps(None, np.eye(5, 7)),
-    ]
-    save_predictions(lambda image: both[image], dataset_of(), tmp_path / "m.hdf5")
-    with h5py.File(tmp_path / "m.hdf5") as file:
-        np.testing.assert_array_equal(file[NAMES[0]][()], log_densities()[0])
-        np.testing.assert_array_equal(file[NAMES[1]][()], np.eye(5, 7))
-
-
-def test_saving_overwrites_nothing_and_leaves_nothing_after_an_error(tmp_path):
-    def failing(image: int) -> np.ndarray:
-        return saliency_maps()[0] if image == 0 else np.full(SIZES[1], np.nan)
-
-    with pytest.raises(ShapeError, match=r"two\.jpg: prediction holds NaN"):
-        save_predictions(failing, dataset_of(), tmp_path / "m.hdf5")
-    with pytest.raises(ShapeError, match=r"one\.png: prediction has shape \(5, 7\), the image has"):
-        save_predictions(lambda _: saliency_maps()[1], dataset_of(), tmp_path / "m.hdf5")
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "m.hdf5").write_text("mine")
-    with pytest.raises(OutputError, match=r"m\.hdf5: is already there"):
-        save_predictions(lambda image: saliency_maps()[image], dataset_of(), tmp_path / "m.hdf5")
-    assert (tmp_path / "m.hdf5").read_text() == "mine"
-
-
-def test_places_that_cannot_be_saved_to_are_named(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"file/m\.hdf5: cannot be written"):
-        save_predictions(lambda i: saliency_maps()[i], dataset_of(), tmp_path / "file" / "m.hdf5")
-    with pytest.raises(OutputError, match=r"m\.npz: expected a name that ends in \.hdf5 or \.h5"):
-        save_predictions(lambda i: saliency_maps()[i], dataset_of(), tmp_path / "m.npz")
-    twice = dataset_of(names=("a.png", "a.png"))
-    with pytest.raises(DataError, match=r"toy: two stimuli are called a\.png"):
-        save_predictions(lambda i: saliency_maps()[i], twice, tmp_path / "m.hdf5")

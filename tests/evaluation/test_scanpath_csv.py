@@ -1,6 +1,8 @@
 import numpy as np
+import pyarrow
 import pytest
 from hypothesis import HealthCheck, given, settings
+from pyarrow import parquet
 
 from foregaze.errors import DataError, OutputError
 from foregaze.evaluation.scanpath_csv import read_scanpaths, write_scanpaths
@@ -63,22 +65,28 @@ def test_rows_and_columns_come_in_any_order_and_others_are_ignored(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("0.png,0,0,1,1,\n9.png,0,0,1,1,", r"row 2: toy has no image '9\.png'; its 4 images"),
-        ("0.png,zero,0,1,1,", "row 1: observer is 'zero', not a whole number"),
-        ("0.png,0,1.5,1,1,", r"row 1: order is '1\.5', not a whole number"),
-        ("0.png,99999999999999999999,0,1,1,", "row 1: observer is '9+', not a whole number"),
-        ("0.png,0,0,1,1,\n0.png,0,1,left,1,", "row 2: x is 'left', not a number"),
-        ("0.png,0,0,,1,", "row 1: x is '', not a number"),
-        ("0.png,0,0,1,nan,", "row 1: y is 'nan', not a finite number"),
-        ("0.png,0,0,1,inf,", "row 1: y is 'inf', not a finite number"),
-        ("0.png,0,0,1,1,nan", "row 1: duration_ms is 'nan', not a finite number"),
-        ("0.png,0,0,1,1,-3", "row 1: a negative duration"),
-        ("0.png,0,0,1,1,\n0.png,0,1,40,1,", "row 2: a fixation outside its image"),
+        (
+            "0.png,0,0,1,1,\n9.png,0,0,1,1,",
+            r"row 2 has image '9\.png', which is not in toy \(1 unk",
+        ),
+        ("0.png,zero,0,1,1,", "row 1 has observer 'zero', expected a number"),
+        ("0.png,0,1.5,1,1,", r"row 1 has order 1\.5, expected a whole number from"),
+        ("0.png,99999999999999999999,0,1,1,", r"row 1 has observer 1e\+20, expected a whole n"),
+        ("0.png,0,0,1,1,\n0.png,0,1,left,1,", "row 2 has x 'left', expected a number"),
+        ("0.png,0,0,,1,", "row 1 has x nan, expected a number"),
+        ("0.png,0,0,1,nan,", "row 1 has y nan, expected a number"),
+        ("0.png,0,0,1,inf,", "row 1 has y inf, expected a number"),
+        ("0.png,0,0,1,1,inf", "row 1 has duration_ms inf, expected a number"),
+        ("0.png,0,0,1,1,-3", "row 1 has duration_ms -3, below 0"),
+        (
+            "0.png,0,0,1,1,\n0.png,0,1,40,1,",
+            r"row 2 has a fixation at \(40, 1\), outside its image of 40x30 px \(1 such rows\)",
+        ),
         (
             "0.png,0,0,1,1,\n0.png,1,0,2,2,\n0.png,0,0,3,3,",
-            r"row 3: an image, observer and order that an earlier row has too \(1 such rows\)",
+            "rows 1 and 3 have the same image, observer and order",
         ),
-        ("0.png,0,0,1", "is no table of scanpaths .*Expected 6 columns"),
+        ("0.png,0,0,1", "is not a readable CSV file .*Expected 6 columns"),
     ],
 )
 def test_a_wrong_row_is_named(tmp_path, rows, message):
@@ -91,11 +99,11 @@ def test_a_wrong_row_is_named(tmp_path, rows, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no table of scanpaths"),
+        (b"", "is not a readable CSV file"),
         (b"\xff\xfe\x00\x01,\n\x00", "."),
-        (b"image,x,y\n0.png,1,1\n", "no column observer, order; scanpaths have the columns image"),
-        (HEADER.encode() + b"\n", "holds no scanpath"),
-        (b"image,observer,order,x,x,y\n0.png,0,0,1,1,1\n", "2 columns are named x"),
+        (b"image,x,y\n0.png,1,1\n", "column 'observer' is missing; needed are image, ob"),
+        (HEADER.encode() + b"\n", "holds no fixations"),
+        (b"image,observer,order,x,x,y\n0.png,0,0,1,1,1\n", "column 'x' is there twice"),
     ],
 )
 def test_what_is_no_table_of_scanpaths_is_refused(tmp_path, content, message):
@@ -105,8 +113,16 @@ def test_what_is_no_table_of_scanpaths_is_refused(tmp_path, content, message):
         read_scanpaths(path, DATASET)
 
 
+def test_a_parquet_table_is_read_alike(tmp_path):
+    content = {"image": ["3.png", "3.png"], "observer": [-2, -2], "order": [5, 1], "x": [1.5, 2.0]}
+    table = pyarrow.table({**content, "y": [3, 4], "duration_ms": [None, 200.0]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    expected = Scanpath(np.array([2.0, 1.5]), np.array([4.0, 3.0]), np.array([200.0, np.nan]))
+    assert_same(read_scanpaths(tmp_path / "a.parquet", DATASET), {3: [expected]})
+
+
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"none\.csv: is no table of scanpaths"):
+    with pytest.raises(DataError, match=r"none\.csv: is not a readable CSV file"):
         read_scanpaths(tmp_path / "none.csv", DATASET)
 
 

@@ -4,8 +4,10 @@ import torch
 from scipy.special import logsumexp
 
 from foregaze.backbones.staged import create_backbone
-from foregaze.data import load_dataset
+from foregaze.data import load_dataset, load_pysaliency, save_plain
 from foregaze.data.centerbias import CenterBias
+from foregaze.data.plain import load_plain
+from foregaze.errors import DataError
 from foregaze.models.trunk_mixture import BranchConfig, Trunk, TrunkMixtureConfig
 from foregaze.training.examples import (
     EpochBatches,
@@ -16,6 +18,7 @@ from foregaze.training.examples import (
     collate,
 )
 from foregaze.training.recipe import DataConfig
+from tests.data.pysaliency_copy import GOLDEN
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +67,18 @@ def test_missing_features_are_found_per_view_and_stage(features, config, dataset
     assert features.missing(views) == [View(3, mirrored=False)]
     more_stages = StoredFeatures(config, (2, 3), dataset, tmp_path / "store")
     assert more_stages.missing(views) == views
+
+
+def test_images_that_are_no_files_are_refused(config, tmp_path):
+    folder = GOLDEN / "v0.2.22"
+    stored = load_pysaliency(folder / "arrays.hdf5", folder / "trains.hdf5", starts_at_center=False)
+    features = StoredFeatures(config, (2,), stored, tmp_path / "store")
+    message = r"arrays\.hdf5/x/1\.png: is no image file, and training needs files; .*save_plain"
+    with pytest.raises(DataError, match=message):
+        features.missing([View(0, mirrored=False)])
+    save_plain(stored, tmp_path / "files")
+    features = StoredFeatures(config, (2,), load_plain(tmp_path / "files"), tmp_path / "store")
+    assert len(features.missing([View(0, mirrored=False)])) == 1
 
 
 def test_keys_differ_by_stage_view_image_and_input_size(features, config, dataset):

@@ -96,6 +96,15 @@ def inner_group(group: h5py.Group, name: str) -> h5py.Group:
     return inner
 
 
+def holds_dataset(group: h5py.Group, name: str) -> bool:
+    """Whether there is a dataset of this name.
+
+    Raises:
+        DataError: If that cannot be told, as the file is damaged.
+    """
+    return isinstance(_entry(group, name), h5py.Dataset)
+
+
 def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
     """A dataset, not yet read.
 

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int
 
 from foregaze.data.matlab import MATLAB_OFFSET_PX, read_mat
 from foregaze.data.published import Published
-from foregaze.data.tables import Table, join_tables, scanpath_table
+from foregaze.data.tables import MOUSE_SKIPPED, MOUSE_STEP, Table, join_tables, scanpath_table
 from foregaze.errors import DataError
 from foregaze.images import image_size, read_image
 from foregaze.types import EyeTrackingDataset, Stimuli, drop_outside
@@ -24,10 +24,6 @@ Recording = Literal["eye", "mouse_amt", "mouse_lab"]
 OBSERVERS = 15
 PX_PER_DVA = 24.0
 SAME_PICTURE = (("1279.jpg", "1374.jpg"),)
-MOUSE_STEP = 10
-"""Every tenth sample of a mouse trace is a pseudo-fixation: samples are autocorrelated."""
-MOUSE_SKIPPED = 10
-"""First samples of each trace that are left out: the mouse starts where it happens to be."""
 LAYOUT = """\
 stimuli/NNNN.jpg        data/ of the repository; 1001.jpg to 1700.jpg
 eye/fixations.mat       fixations

@@ -8,26 +8,30 @@ an observer on an image are in viewing order.
 """
 
 import shutil
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 import numpy as np
 import yaml
 from jaxtyping import Int
+from PIL import Image
 from pydantic import Field
 
 from foregaze.config import Config, read_config
-from foregaze.data.plain_table import (
+from foregaze.data.columns import (
     Columns,
-    find_table,
+    duration_column,
+    first_duplicate,
+    image_column,
     number_column,
-    observer_column,
-    order_column,
-    read_table,
     text_column,
+    whole_number_column,
 )
+from foregaze.data.plain_table import find_table, observer_column, read_table
 from foregaze.data.published import natural_order
-from foregaze.errors import DataError, OutputError
+from foregaze.errors import DataError
+from foregaze.files import whole_folder
 from foregaze.images import image_size, read_image
 from foregaze.types import EyeTrackingDataset, Fixations, Stimuli, drop_outside
 
@@ -102,7 +106,9 @@ def save_plain(
 ) -> None:
     """Write any data set in the plain form; image files are copied as they are.
 
-    A category is written with the fixations, so that of an image without any is lost.
+    Images that are no files of their own, as inside pysaliency's HDF5 files, become PNG files with
+    the pixels that are read, and get names that end so. A category is written with the fixations,
+    so that of an image without any is lost.
 
     Args:
         dataset: What to write.
@@ -112,23 +118,18 @@ def save_plain(
     Raises:
         OutputError: If the folder holds anything, or cannot be written.
         DataError: If the plain form cannot hold the data set.
+        ImageError: If an image is missing or damaged.
     """
-    folder = Path(folder)
-    settings = _settings(dataset)
-    _check_savable(dataset, settings)
-    part = folder.with_name(f"{folder.name}.part")
-    try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise OutputError(f"{folder}: is already there; name a new or empty folder")
-        part.mkdir(parents=True)
-        try:
-            _write(dataset, settings, part, f"fixations.{table}")
-            part.replace(folder)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    names = _saved_names(dataset.stimuli)
+    settings = _settings(dataset, names)
+    _check_savable(dataset, names, settings)
+    with whole_folder(Path(folder)) as unfinished:
+        _write_images(dataset.stimuli, unfinished / "images", names)
+        content = settings.model_dump(mode="json", exclude_defaults=True)
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        (unfinished / SETTINGS_FILE).write_text(text, encoding="utf-8")
+        path = unfinished / f"fixations.{table}"
+        _write_table(dataset, names, path, ordered=settings.ordered)
 
 
 def _stimuli(folder: Path) -> Stimuli:
@@ -151,41 +152,22 @@ def _stimuli(folder: Path) -> Stimuli:
 
 
 def _fixations(path: Path, columns: Columns, stimuli: Stimuli, settings: PlainConfig) -> Fixations:
-    image = _image_column(path, columns, stimuli)
+    image = image_column(path, columns, stimuli.names, "images/")
     observer = observer_column(path, columns)
     if "order" in columns and not settings.ordered:
         raise DataError(f"{path}: has a column 'order', but {SETTINGS_FILE} says ordered: false")
     if "order" in columns:
-        order = order_column(path, columns)
+        order = whole_number_column(path, columns, "order", lowest=0)
     else:
         order = _place_of_rows(image, observer) if settings.ordered else np.zeros_like(image)
-    duration_ms = np.full(len(image), np.nan)
-    if "duration_ms" in columns:
-        duration_ms = number_column(path, columns, "duration_ms", may_be_missing=True)
-        if (duration_ms < 0).any():
-            row = int(np.flatnonzero(duration_ms < 0)[0])
-            raise DataError(f"{path}: row {row + 1} has duration_ms {duration_ms[row]:g}, below 0")
     return Fixations(
         image=image,
         observer=observer,
         order=order,
         x=number_column(path, columns, "x"),
         y=number_column(path, columns, "y"),
-        duration_ms=duration_ms,
+        duration_ms=duration_column(path, columns, len(image)),
     )
-
-
-def _image_column(path: Path, columns: Columns, stimuli: Stimuli) -> Int[np.ndarray, " N"]:
-    names = text_column(path, columns, "image")
-    number_of = {name: number for number, name in enumerate(stimuli.names)}
-    unknown = sorted(set(names) - number_of.keys())
-    if unknown:
-        row = min(row for row, name in enumerate(names) if name not in number_of)
-        raise DataError(
-            f"{path}: row {row + 1} has image {names[row]!r}, which is not in images/ "
-            f"({len(unknown)} unknown names in all)"
-        )
-    return np.array([number_of[name] for name in names], dtype=np.int64)
 
 
 def _place_of_rows(
@@ -203,21 +185,11 @@ def _place_of_rows(
     return order
 
 
-def _first_duplicate(fixations: Fixations, *, with_place: bool) -> tuple[int, int] | None:
-    """Two rows with the same image, observer and order, and if asked for, x and y too."""
-    keys = [fixations.image, fixations.observer, fixations.order]
-    if with_place:
-        keys = [fixations.image, fixations.observer, fixations.x, fixations.y]
-    by_key = np.lexsort(keys[::-1])
-    same = np.logical_and.reduce([np.diff(key[by_key]) == 0 for key in keys])
-    if not same.any():
-        return None
-    first, second = by_key[np.flatnonzero(same)[0] :][:2]
-    return int(first), int(second)
-
-
 def _check_duplicates(path: Path, fixations: Fixations, has_order: bool) -> None:
-    if twice := _first_duplicate(fixations, with_place=not has_order):
+    """Refuse a fixation that is there twice; without a column order, its position tells."""
+    f = fixations
+    keys = [f.image, f.observer, f.order] if has_order else [f.image, f.observer, f.x, f.y]
+    if twice := first_duplicate(keys):
         what = "image, observer and order" if has_order else "image, observer, x and y"
         raise DataError(f"{path}: rows {twice[0] + 1} and {twice[1] + 1} have the same {what}")
 
@@ -240,54 +212,74 @@ def _categories(
     return tuple(categories)
 
 
-def _settings(dataset: EyeTrackingDataset) -> PlainConfig:
+def _saved_names(stimuli: Stimuli) -> tuple[str, ...]:
+    """Names of the image files that are written."""
+    return tuple(
+        name if path.is_file() else _png_name(name)
+        for name, path in zip(stimuli.names, stimuli.paths, strict=True)
+    )
+
+
+def _png_name(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(".png")) if _is_image(name) else f"{name}.png"
+
+
+def _is_image(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def _settings(dataset: EyeTrackingDataset, names: Sequence[str]) -> PlainConfig:
+    f = dataset.fixations
+    saved = dict(zip(dataset.stimuli.names, names, strict=True))
     return PlainConfig(
         name=dataset.name,
         px_per_dva=dataset.px_per_dva,
         blur_px=dataset.blur_px,
         starts_at_center=dataset.starts_at_center,
-        ordered=bool(
-            dataset.fixations.order.any()
-            or _first_duplicate(dataset.fixations, with_place=False) is None
-        ),
+        ordered=bool(f.order.any() or first_duplicate([f.image, f.observer, f.order]) is None),
         dropped_fixations=dataset.dropped_fixations,
-        same_picture=dataset.same_picture,
+        same_picture=tuple(
+            tuple(saved.get(name, name) for name in group) for group in dataset.same_picture
+        ),
     )
 
 
-def _check_savable(dataset: EyeTrackingDataset, settings: PlainConfig) -> None:
-    names = dataset.stimuli.names
-    if not len(dataset.fixations):
+def _check_savable(
+    dataset: EyeTrackingDataset, names: Sequence[str], settings: PlainConfig
+) -> None:
+    f = dataset.fixations
+    if not len(f):
         raise DataError(f"{dataset.name}: has no fixations to save")
     for name in names:
-        if Path(name).suffix.lower() not in SUFFIXES:
+        if not _is_image(name):
             raise DataError(f"{name}: the plain form holds images of {', '.join(SUFFIXES)}")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{dataset.name}: two stimuli are called {twice}")
-    if settings.ordered and (twice_at := _first_duplicate(dataset.fixations, with_place=False)):
-        name = names[dataset.fixations.image[twice_at[1]]]
+    if settings.ordered and (twice_at := first_duplicate([f.image, f.observer, f.order])):
+        name = names[f.image[twice_at[1]]]
         raise DataError(f"{dataset.name}: two fixations on {name} have one observer and order")
 
 
-def _write(dataset: EyeTrackingDataset, settings: PlainConfig, folder: Path, table: str) -> None:
-    for name, path in zip(dataset.stimuli.names, dataset.stimuli.paths, strict=True):
-        target = folder / "images" / name
+def _write_images(stimuli: Stimuli, folder: Path, names: Sequence[str]) -> None:
+    for index, (name, path) in enumerate(zip(names, stimuli.paths, strict=True)):
+        target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
-    content = settings.model_dump(mode="json", exclude_defaults=True)
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    (folder / SETTINGS_FILE).write_text(text, encoding="utf-8")
-    _write_table(dataset, folder / table, ordered=settings.ordered)
+        if path.is_file():
+            shutil.copyfile(path, target)
+        else:
+            Image.fromarray(stimuli[index]).save(target)
 
 
-def _write_table(dataset: EyeTrackingDataset, path: Path, *, ordered: bool) -> None:
+def _write_table(
+    dataset: EyeTrackingDataset, names: Sequence[str], path: Path, *, ordered: bool
+) -> None:
     import pyarrow
     from pyarrow import csv, parquet
 
     f = dataset.fixations
     columns = {
-        "image": pyarrow.array(dataset.stimuli.names).take(pyarrow.array(f.image)),
+        "image": pyarrow.array(names).take(pyarrow.array(f.image)),
         "observer": pyarrow.array(f.observer),
         "x": pyarrow.array(f.x.astype(np.float64)),
         "y": pyarrow.array(f.y.astype(np.float64)),

@@ -9,7 +9,6 @@ PASCAL-S, Koehler, CAT2000 1.1) so. Our own loaders subtract 0.5.
 The files do not say everything: `dataset.yaml`, beside them, may say the rest.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +31,8 @@ from foregaze.data.pysaliency_stimuli import (
     shared_names,
     write_stimuli,
 )
-from foregaze.errors import DataError, OutputError
+from foregaze.errors import DataError
+from foregaze.files import whole_folder
 from foregaze.types import EyeTrackingDataset, Fixations, drop_outside
 
 STIMULI_FILE = "stimuli.hdf5"
@@ -188,26 +188,14 @@ def save_pysaliency(dataset: EyeTrackingDataset, folder: str | Path) -> None:
         OutputError: If the folder holds anything, or cannot be written.
         DataError: If pysaliency's files cannot hold the data set.
     """
-    folder = Path(folder)
     if not len(dataset.fixations):
         raise DataError(f"{dataset.name}: has no fixations to save")
-    part = folder.with_name(f"{folder.name}.part")
-    try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise OutputError(f"{folder}: is already there; name a new or empty folder")
-        part.mkdir(parents=True)
-        try:
-            write_stimuli(dataset, part / STIMULI_FILE)
-            write_fixations(dataset.fixations, part / FIXATIONS_FILE)
-            content = _settings(dataset).model_dump(mode="json", exclude_defaults=True)
-            text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-            (part / SETTINGS_FILE).write_text(text, encoding="utf-8")
-            part.replace(folder)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    with whole_folder(Path(folder)) as unfinished:
+        write_stimuli(dataset, unfinished / STIMULI_FILE)
+        write_fixations(dataset.fixations, unfinished / FIXATIONS_FILE)
+        content = _settings(dataset).model_dump(mode="json", exclude_defaults=True)
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        (unfinished / SETTINGS_FILE).write_text(text, encoding="utf-8")
 
 
 def _settings(dataset: EyeTrackingDataset) -> PysaliencyConfig:

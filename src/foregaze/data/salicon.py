@@ -25,6 +25,7 @@ from jaxtyping import Float, Num
 
 from foregaze.data.matlab import MATLAB_OFFSET_PX, check_readable
 from foregaze.data.published import Published
+from foregaze.data.tables import MOUSE_SKIPPED, MOUSE_STEP
 from foregaze.errors import DataError
 from foregaze.images import read_image
 from foregaze.types import EyeTrackingDataset, Fixations, Stimuli, drop_outside
@@ -35,10 +36,6 @@ Recording = Literal["fixations", "mouse"]
 
 IMAGES = {"train": 10000, "val": 5000}
 SIZE = (480, 640)
-MOUSE_STEP = 10
-"""Every tenth sample of a mouse trace is a pseudo-fixation: samples are autocorrelated."""
-MOUSE_SKIPPED = 10
-"""First samples of each trace that are left out: the mouse starts where it happens to be."""
 LAYOUT = """\
 images/SPLIT/COCO_*.jpg         from images.zip; SPLIT is train or val
 fixations/SPLIT/COCO_*.mat      from fixations.zip of the edition, unpacked in a folder fixations/

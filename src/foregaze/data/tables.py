@@ -10,6 +10,11 @@ from foregaze.types import Fixations
 Table = Float[np.ndarray, "_ 5"]
 """Columns: observer, order, x, y, duration_ms."""
 
+MOUSE_STEP = 10
+"""Every tenth sample of a mouse trace is a pseudo-fixation: samples are autocorrelated."""
+MOUSE_SKIPPED = 10
+"""First samples of each trace that are left out: the mouse starts where it happens to be."""
+
 
 def scanpath_table(
     observer: int,

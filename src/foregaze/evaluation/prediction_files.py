@@ -1,23 +1,29 @@
 """Predictions in files, for other programs or from them: one file per image, or one HDF5 file.
 
 A folder holds `<image's name without suffix>.npy` or `.png` (with the folders that the image's
-name has); an HDF5 file holds one dataset per image under the image's name, as pysaliency exports
-models. Arrays have the image's size. An array whose `exp` sums to one is a log density in nats,
-any other one a saliency map; PNG files hold saliency maps.
+name has; .npy goes before .png); an HDF5 file holds one dataset per image under the image's name,
+as pysaliency exports models. Arrays have the image's size. An array whose `exp` sums to one is a
+log density in nats, any other one a saliency map; all of a model are one or the other.
+
+PNG files hold saliency maps: gray levels of 8 or 16 bits as they are, fewer bits spread over 0 to
+255. Of color, also from a palette, the luma (ITU-R 601) in 8 bits counts; alpha is left out, and
+beside it 16 bits become 8.
 """
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
+from foregaze.data import hdf5
 from foregaze.errors import DataError, OutputError, ShapeError
 from foregaze.evaluation.maps import PredictedMaps
+from foregaze.files import whole_file
 from foregaze.types import EyeTrackingDataset, Size, Stimuli
 
 HDF5_SUFFIXES = (".hdf5", ".h5")
@@ -27,19 +33,28 @@ FILE_TOLERANCE = 0.01
 GZIP = 9
 """Compression of HDF5 files, as pysaliency's."""
 
-ReadArray = Callable[[int], Float[np.ndarray, "H W"]]
-"""The array of the image with an index."""
+
+class Found(NamedTuple):
+    """The array of one image."""
+
+    values: Float[np.ndarray, "H W"]
+    where: str
+    """File and, in an HDF5 file, dataset; for messages."""
+
+
+Read = Callable[[int], Found]
+"""Reads the array of the image with an index."""
 
 
 @dataclass(frozen=True, eq=False)
 class PredictionFiles:
     """Predictions for the images of a data set, read when they are asked for."""
 
-    path: Path
-    dataset: EyeTrackingDataset
     are_densities: bool
     """Whether they are log densities; saliency maps else."""
-    _read: ReadArray
+    decided_by: str
+    """The file that said so."""
+    _read: Read
 
     def maps(self, image: int) -> PredictedMaps:
         """What the file of an image says.
@@ -48,33 +63,49 @@ class PredictionFiles:
             DataError: If the file is missing or damaged, or a log density among saliency maps or
                 the other way round.
         """
-        values = self._read(image)
+        values, where = self._read(image)
+        total = _log_sum(values)
+        if np.isfinite(total) and (abs(total) <= FILE_TOLERANCE) != self.are_densities:
+            theirs = "log density" if self.are_densities else "saliency map"
+            raise DataError(
+                f"{where}: exp of it sums to {np.exp(min(total, 700.0)):.6g}, but "
+                f"{self.decided_by} holds a {theirs}; exp of a log density sums to 1, and all "
+                "images have either log densities or saliency maps"
+            )
         if not self.are_densities:
             return PredictedMaps(saliency_map=values)
-        name = self.dataset.stimuli.names[image]
-        return PredictedMaps(_normalized(values, f"{self.path}: {name}"))
+        if not np.isfinite(total):  # for `PredictedMaps.check` to refuse
+            return PredictedMaps(values)
+        return PredictedMaps(values - values.dtype.type(total))
 
 
 def read_predictions(path: Path, dataset: EyeTrackingDataset) -> PredictionFiles:
     """Predictions for a data set from a folder or an HDF5 file.
 
-    The first image decides whether all of them are log densities or saliency maps.
+    The first image that has evidence fixations decides whether all of them are log densities or
+    saliency maps. Only its array is read here; that those of other images are there is checked, and
+    what they hold when they are asked for.
 
     Raises:
-        DataError: If there is no such place, or it does not hold a prediction for every image that
-            has fixations.
+        DataError: If there is no such place, it holds no prediction for some image that has
+            fixations, two images would have one file, or no image has fixations.
     """
+    needed = np.unique(dataset.fixations.image).tolist()
+    if not needed:
+        raise DataError(f"{dataset.name}: no image has fixations to score predictions on")
+    evidence = dataset.evidence().image
+    first = int(evidence.min()) if len(evidence) else needed[0]
     if path.is_dir():
-        read = _folder_reader(path, dataset.stimuli)
+        read = _folder_reader(path, dataset.stimuli, needed)
     elif path.suffix.lower() in HDF5_SUFFIXES:
-        read = _hdf5_reader(path, dataset.stimuli)
+        read = _hdf5_reader(path, dataset.stimuli, needed, first)
     else:
         raise DataError(
             f"{path}: predictions come as a folder of .npy or .png files, or as one HDF5 file "
             f"({' or '.join(HDF5_SUFFIXES)})" + ("" if path.exists() else "; there is no such file")
         )
-    first = read(0)
-    return PredictionFiles(path, dataset, abs(_log_sum(first)) <= FILE_TOLERANCE, read)
+    values, where = read(first)
+    return PredictionFiles(abs(_log_sum(values)) <= FILE_TOLERANCE, where, read)
 
 
 def save_predictions(
@@ -100,25 +131,14 @@ def save_predictions(
     path = Path(path)
     if path.suffix.lower() not in HDF5_SUFFIXES:
         raise OutputError(f"{path}: expected a name that ends in {' or '.join(HDF5_SUFFIXES)}")
-    if os.path.lexists(path):
-        raise OutputError(f"{path}: is already there; give another name")
     names = dataset.stimuli.names
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{dataset.name}: two stimuli are called {twice}")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with h5py.File(partial, "w") as file:
-                for image, name in enumerate(names):
-                    values = _array_of(predict(image), dataset.stimuli.sizes[image], name)
-                    file.create_dataset(name, data=values, compression=GZIP)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    with whole_file(path, overwrite=False) as unfinished, h5py.File(unfinished, "w") as file:
+        for image, name in enumerate(names):
+            values = _array_of(predict(image), dataset.stimuli.sizes[image], name)
+            file.create_dataset(name, data=values, compression=GZIP)
 
 
 def _array_of(
@@ -136,54 +156,77 @@ def _array_of(
     return values
 
 
-def _folder_reader(folder: Path, stimuli: Stimuli) -> ReadArray:
-    names = stimuli.names
+def _folder_reader(folder: Path, stimuli: Stimuli, needed: Sequence[int]) -> Read:
+    stems = [PurePosixPath(name).with_suffix("").as_posix() for name in stimuli.names]
+    _check_unique(
+        folder,
+        [f"{stem}.npy" for stem in stems],
+        stimuli,
+        "; give their predictions as one HDF5 file, under the images' whole names",
+    )
 
-    def read(image: int) -> Float[np.ndarray, "H W"]:
-        stem = folder / Path(names[image]).with_suffix("")
-        for suffix, read_file in ((".npy", _read_npy), (".png", _read_png)):
-            path = stem.with_name(stem.name + suffix)
-            if path.is_file():
-                return _checked(read_file(path), str(path))
+    def file_of(image: int) -> Path | None:
+        candidates = (folder / f"{stems[image]}{suffix}" for suffix in (".npy", ".png"))
+        return next((path for path in candidates if path.is_file()), None)
+
+    def read(image: int) -> Found:
+        path = file_of(image)
+        if path is None:
+            raise DataError(_missing_file(folder, stems[image], stimuli.names[image]))
+        values = _read_npy(path) if path.suffix == ".npy" else _read_png(path)
+        return _checked(values, f"{path}")
+
+    missing = [image for image in needed if file_of(image) is None]
+    if missing:
+        what = _missing_file(folder, stems[missing[0]], stimuli.names[missing[0]])
+        raise DataError(f"{what}; {len(missing)} of {len(needed)} images with fixations have none")
+    return read
+
+
+def _check_unique(path: Path, keys: Sequence[str], stimuli: Stimuli, advice: str = "") -> None:
+    """Refuse two images whose predictions would be one."""
+    image_of: dict[str, Path] = {}
+    for key, image in zip(keys, stimuli.paths, strict=True):
+        if key in image_of:
+            raise DataError(
+                f"{path}: {key} would belong to two images, {image_of[key]} and {image}{advice}"
+            )
+        image_of[key] = image
+
+
+def _missing_file(folder: Path, stem: str, name: str) -> str:
+    return f"{folder}: holds no {stem}.npy or {stem}.png for image {name}"
+
+
+def _hdf5_reader(path: Path, stimuli: Stimuli, needed: Sequence[int], first: int) -> Read:
+    with hdf5.opened(path) as file:
+        keys = _hdf5_keys(file, stimuli, first)
+        _check_unique(path, keys, stimuli)
+        missing = [image for image in needed if not hdf5.holds_dataset(file, keys[image])]
+        held = ", ".join(list(file)[:3])
+    if missing:
         raise DataError(
-            f"{folder}: holds no {stem.name}.npy or {stem.name}.png for image {names[image]}"
+            f"{path}: holds no dataset for image {stimuli.names[missing[0]]}; it begins with "
+            f"{held or 'nothing'}; {len(missing)} of {len(needed)} images with fixations have none"
         )
 
-    return read
-
-
-def _hdf5_reader(path: Path, stimuli: Stimuli) -> ReadArray:
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        reason = "no such file" if not path.exists() else f"is no readable HDF5 file ({error})"
-        raise DataError(f"{path}: {reason}") from error
-    keys = _hdf5_keys(file, stimuli)
-
-    def read(image: int) -> Float[np.ndarray, "H W"]:
-        entry = file.get(keys[image])
-        if not isinstance(entry, h5py.Dataset):
-            held = ", ".join(list(file)[:3])
-            name = stimuli.names[image]
-            raise DataError(f"{path}: holds no dataset for image {name}; it begins with {held}")
-        try:
-            return _checked(entry[()], f"{path}: {keys[image]}")
-        except OSError as error:
-            raise DataError(f"{path}: {keys[image]} is damaged ({error})") from error
+    def read(image: int) -> Found:
+        with hdf5.opened(path) as file:
+            return _checked(hdf5.array(file, keys[image]), f"{path}: {keys[image]}")
 
     return read
 
 
-def _hdf5_keys(file: h5py.File, stimuli: Stimuli) -> list[str]:
+def _hdf5_keys(file: h5py.File, stimuli: Stimuli, first: int) -> list[str]:
     """Names of the datasets of all images: their paths, without some leading folders.
 
-    How many are left out is what the first image says, as in pysaliency: the folders that all
+    How many are left out is what the image `first` says, as in pysaliency: the folders that all
     images of the exported data set share, which may be other ones than those of `stimuli`.
     """
-    first = stimuli.paths[0].parts
-    for start in range(len(first)):
-        key = "/".join(first[start:])
-        if not key.startswith("/") and isinstance(file.get(key), h5py.Dataset):
+    parts = stimuli.paths[first].parts
+    for start in range(len(parts)):
+        key = "/".join(parts[start:])
+        if not key.startswith("/") and hdf5.holds_dataset(file, key):
             return ["/".join(path.parts[start:]) for path in stimuli.paths]
     return list(stimuli.names)
 
@@ -198,35 +241,28 @@ def _read_npy(path: Path) -> np.ndarray:
 def _read_png(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
-            values = np.asarray(image if image.mode.startswith(("I", "F")) else image.convert("L"))
+            if image.mode.startswith("I"):  # 16 bits
+                return np.asarray(image)
+            # a palette with alpha is converted so that Pillow does not warn of losing it
+            whole = image.convert("RGBA") if image.mode == "P" else image
+            return np.asarray(whole.convert("L"))
     except (OSError, SyntaxError) as error:
         raise DataError(f"{path}: is no readable image ({error})") from error
-    return values
 
 
-def _checked(values: np.ndarray, where: str) -> Float[np.ndarray, "H W"]:
+def _checked(values: np.ndarray, where: str) -> Found:
     if values.ndim != 2 or values.dtype.kind not in "fiub":
         raise DataError(
             f"{where}: holds {values.dtype} values of shape {values.shape}, expected numbers (H, W)"
         )
-    if values.dtype in (np.float32, np.float64):
-        return values
-    return values.astype(np.float32 if values.dtype == np.float16 else np.float64)
+    if values.dtype not in (np.float32, np.float64):
+        values = values.astype(np.float32 if values.dtype == np.float16 else np.float64)
+    return Found(values, where)
 
 
 def _log_sum(values: Float[np.ndarray, "H W"]) -> float:
+    """Log of the sum of `exp` of an array; infinite if its largest value is not finite."""
     peak = float(values.max())
     if not np.isfinite(peak):
         return np.inf
     return peak + float(np.log(np.exp(values.astype(np.float64) - peak).sum()))
-
-
-def _normalized(values: Float[np.ndarray, "H W"], where: str) -> Float[np.ndarray, "H W"]:
-    total = _log_sum(values)
-    if not abs(total) <= FILE_TOLERANCE:
-        raise DataError(
-            f"{where}: exp of it sums to {np.exp(min(total, 700.0)):.6g}, but the first image's "
-            "file holds a log density, whose exp sums to 1"
-        )
-    log_density: Float[np.ndarray, "H W"] = values - values.dtype.type(total)
-    return log_density

@@ -69,36 +69,18 @@ def compare_scanpaths(
     names = _known(metrics)
     chosen = sorted(generated) if images is None else list(images)
     _check(generated, dataset, chosen, model_name)
-    human = scanpaths_by_image(dataset.fixations)
-    scored = [image for image in chosen if len(human.get(image, ())) >= 2]
-    if not scored:
-        raise DataError(
-            f"{dataset.name}: none of {len(chosen)} images has two human scanpaths to compare"
-        )
-    absent = _absent(names, [s for i in scored for s in generated[i]], "generated", dataset)
-    absent |= _absent(names, [s for i in scored for s in human[i]], "human", dataset)
-    tallies = {name: _Tally(SCANPATH_METRICS[name]) for name in names if name not in absent}
+    human = _human_scanpaths(dataset, chosen)
+    absent = _absent(names, [s for i in human for s in generated[i]], "generated", dataset)
+    absent |= _absent(names, [s for i in human for s in human[i]], "human", dataset)
+    tallies = {name: _Tally(SCANPATH_METRICS[name]) for name in names}
+    computed = {name: tally for name, tally in tallies.items() if name not in absent}
     for image in chosen:
-        if image in scored:
-            _score_image(tallies, generated[image], human[image], dataset, image)
+        if image in human:
+            _score_image(computed, generated[image], human[image], dataset, image)
         if on_image is not None:
             on_image()
-    for name, tally in tallies.items():
-        if any(None in column for column in tally.per_image.values()):
-            absent[name] = f"no pair of some image has a score: {tally.metric.undefined}"
-    return ScanpathReport(
-        model=model_name,
-        dataset=dataset.name,
-        image_names=tuple(dataset.stimuli.names[image] for image in scored),
-        skipped_images=len(chosen) - len(scored),
-        generated_scanpaths=sum(len(generated[image]) for image in scored),
-        human_scanpaths=sum(len(human[image]) for image in scored),
-        per_image={name: tally.per_image for name, tally in tallies.items()},
-        metrics={
-            name: tallies.get(name, _Tally(SCANPATH_METRICS[name])).similarity() for name in names
-        },
-        absent={name: absent[name] for name in names if name in absent},
-    )
+    skipped = len(chosen) - len(human)
+    return _report(model_name, dataset, generated, human, skipped, tallies, absent)
 
 
 def scanpaths_by_image(fixations: Fixations) -> dict[int, list[Scanpath]]:
@@ -226,6 +208,36 @@ def _score_image(
         tally.add(*(_chosen_columns(metric, scores) for scores in cache[metric.pairs]))
 
 
+def _report(
+    model_name: str,
+    dataset: EyeTrackingDataset,
+    generated: Generated,
+    human: Mapping[int, Sequence[Scanpath]],
+    skipped_images: int,
+    tallies: Mapping[str, _Tally],
+    absent: Mapping[str, str],
+) -> ScanpathReport:
+    """The report on the images of `human`; metrics that were absent have nothing tallied."""
+    computed = {name: tally for name, tally in tallies.items() if name not in absent}
+    without_score = {
+        name: f"no pair of some image has a score: {tally.metric.undefined}"
+        for name, tally in computed.items()
+        if any(None in column for column in tally.per_image.values())
+    }
+    why = {**absent, **without_score}
+    return ScanpathReport(
+        model=model_name,
+        dataset=dataset.name,
+        image_names=tuple(dataset.stimuli.names[image] for image in human),
+        skipped_images=skipped_images,
+        generated_scanpaths=sum(len(generated[image]) for image in human),
+        human_scanpaths=sum(map(len, human.values())),
+        per_image={name: tally.per_image for name, tally in computed.items()},
+        metrics={name: tally.similarity() for name, tally in tallies.items()},
+        absent={name: why[name] for name in tallies if name in why},
+    )
+
+
 def _inputs(human: Sequence[Scanpath], dataset: EyeTrackingDataset, image: int) -> dict[str, Any]:
     """What metrics may ask for besides scanpaths, by the names of their arguments."""
     inputs: dict[str, Any] = {"size": dataset.stimuli.sizes[image]}
@@ -330,6 +342,19 @@ def _check(
                     f"{where}: scanpath {number} leaves the image of {size[1]}x{size[0]} px; give "
                     "positions in pixels of the stimulus"
                 )
+
+
+def _human_scanpaths(
+    dataset: EyeTrackingDataset, images: Sequence[int]
+) -> dict[int, list[Scanpath]]:
+    """Human scanpaths on those images that have two to compare, in the order of the images."""
+    found = scanpaths_by_image(dataset.fixations)
+    human = {image: found[image] for image in images if image in found and len(found[image]) > 1}
+    if not human:
+        raise DataError(
+            f"{dataset.name}: none of {len(images)} images has two human scanpaths to compare"
+        )
+    return human
 
 
 def _absent(

@@ -20,6 +20,7 @@ from torch.utils.data import Dataset, Sampler
 from foregaze.backbones.feature_store import FeatureStore, feature_key
 from foregaze.backbones.staged import Features
 from foregaze.data.centerbias import CenterBias
+from foregaze.errors import DataError
 from foregaze.inference.preprocess import RESIZING, to_working_size
 from foregaze.models.checkpoint import trunk_sha256
 from foregaze.models.trunk_mixture import Trunk, TrunkMixtureConfig, grid_size, working_size
@@ -69,10 +70,13 @@ class StoredFeatures:
         self._image_hashes: dict[int, str] = {}
 
     def keys(self, view: View) -> dict[int, bytes]:
-        """Key of each stage's features of a view."""
-        path = self.stimuli.paths[view.image]
+        """Key of each stage's features of a view.
+
+        Raises:
+            DataError: If the image is no file of its own.
+        """
         if view.image not in self._image_hashes:
-            self._image_hashes[view.image] = hashlib.sha256(path.read_bytes()).hexdigest()
+            self._image_hashes[view.image] = _file_hash(self.stimuli.paths[view.image])
         size = working_size(self.config, self.stimuli.sizes[view.image])
         preprocessing = f"{RESIZING} {size} {'mirrored' if view.mirrored else 'plain'}"
         image = self._image_hashes[view.image]
@@ -104,6 +108,15 @@ class StoredFeatures:
         feature = self.store.get(key)
         assert feature is not None, f"no features of {view}: the store is filled before training"
         return feature.float()
+
+
+def _file_hash(path: Path) -> str:
+    if not path.is_file():
+        raise DataError(
+            f"{path}: is no image file, and training needs files; images inside an HDF5 file "
+            "become files with foregaze.data.save_plain, whose folder is a data set to train on"
+        )
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class Examples(Dataset[Example]):
