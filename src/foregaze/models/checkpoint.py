@@ -5,7 +5,6 @@ loading checks that they are still the ones that it was trained on.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,8 @@ from torch import Tensor
 
 from foregaze.backbones.weights import file_sha256, resolve_weights
 from foregaze.config import Config, make_config
-from foregaze.errors import OutputError, UnknownNameError, WeightsError
+from foregaze.errors import UnknownNameError, WeightsError
+from foregaze.files import whole_file
 from foregaze.models import MODELS, TrunkMixture
 
 FORMAT = "foregaze-1"
@@ -68,14 +68,8 @@ def save_checkpoint(
     tensors = {key: _stored(tensor, half=half) for key, tensor in model.trained_tensors().items()}
     if graph is not None:
         tensors[GRAPH_KEY] = torch.frombuffer(bytearray(graph), dtype=torch.uint8)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(save(tensors, metadata={"foregaze": header.model_dump_json()}))
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error})") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path, overwrite=True) as unfinished:
+        unfinished.write_bytes(save(tensors, metadata={"foregaze": header.model_dump_json()}))
 
 
 def read_header(path: Path) -> Header:

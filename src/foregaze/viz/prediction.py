@@ -4,8 +4,6 @@ Every color of the heat map, and every contour, is a share of the probability ma
 a shade means the same in a peaked and in a flat prediction.
 """
 
-import os
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +18,8 @@ from matplotlib.font_manager import findfont, get_font
 from matplotlib.patheffects import Normal, Stroke
 from PIL import Image
 
-from foregaze.errors import OutputError, ShapeError
+from foregaze.errors import ShapeError
+from foregaze.files import whole_file
 from foregaze.ops.mass import mass_levels
 
 QUARTERS = (0.25, 0.5, 0.75)
@@ -143,15 +142,8 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
-    path = Path(path)
-    unfinished = path.with_name(f".{uuid.uuid4().hex}.part")  # os.replace needs the same folder
-    try:
+    with whole_file(Path(path), overwrite=True) as unfinished:
         figure.savefig(unfinished, format="png")
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _reduced_size(height: int, width: int) -> tuple[int, int]:
