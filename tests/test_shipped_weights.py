@@ -11,7 +11,7 @@ import torch
 
 import foregaze
 from foregaze.inference.zoo import ZOO
-from foregaze.metrics import METRICS
+from foregaze.metrics import log_likelihood
 
 ROOT = Path(__file__).parents[1]
 LARGEST_BYTES = 40_000_000
@@ -41,7 +41,7 @@ def test_onnx_runtime_and_pytorch_agree(model):
 def test_fixations_on_osie_are_far_likelier_than_under_the_uniform_density(model, osie_root):
     dataset = foregaze.load_dataset("osie", osie_root).subset(range(0, 600, 100))
     bits = [
-        METRICS["LL"](model.predict(dataset.stimuli[i]).log_density, f.column, f.row).mean()
+        log_likelihood(model.predict(dataset.stimuli[i]).log_density, f.column, f.row).mean()
         for i, f in enumerate(dataset.evidence_by_image())
     ]
     assert np.mean(bits) > 2.3
