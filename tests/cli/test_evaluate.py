@@ -30,6 +30,7 @@ def test_the_report_is_what_python_gives(evaluate, tmp_path, tiny_checkpoint, os
     model = foregaze.load_model(str(tiny_checkpoint))
     dataset = foregaze.load_dataset("osie", osie_root)
     report = foregaze.evaluate(model, dataset, metrics=["LL", "AUC"])
+    assert written["references"].pop("data set") == "osie: 3 of the 700 published images are here"
     assert json.loads(json.dumps(report.to_json())) == written
 
 
@@ -60,9 +61,9 @@ def test_an_unknown_device_is_refused(evaluate):
 
 def test_a_report_is_replaced_only_on_demand(evaluate, tmp_path):
     report = tmp_path / "report.json"
-    report.write_text("earlier")
+    report.write_text('{"metrics": {}}')
     assert "report.json: exists already" in evaluate("--json", report).error()
-    assert report.read_text() == "earlier"
+    assert report.read_text() == '{"metrics": {}}'
     assert evaluate("--json", report, "--overwrite", "--metric", "NSS").code == 0
     assert np.isfinite(json.loads(report.read_text())["metrics"]["NSS"]["mean"])
 
@@ -146,3 +147,21 @@ def test_scanpath_reports_are_not_replaced_unasked(run, osie_root, tmp_path):
     assert "scanpaths-mine.json: exists already" in error
     assert "each name once" in run(*command, "--scanpaths", "a/b=s.csv").error()
     assert "belong to --model" in run(*command, "--scanpaths", "m=s.csv", "--json", "x").error()
+
+
+def test_only_reports_are_replaced_by_reports(evaluate, tmp_path):
+    (tmp_path / "data.json").write_text('{"my": "data"}')
+    error = evaluate("--json", "data.json", "--overwrite", "--metric", "NSS").error()
+    assert "data.json: is no report, and is not replaced by one" in error
+    assert (tmp_path / "data.json").read_text() == '{"my": "data"}'
+
+
+def test_a_report_does_not_go_among_the_stimuli(evaluate, osie_root):
+    before = sorted(path.name for path in (osie_root / "stimuli").iterdir())
+    assert "holds the stimuli" in evaluate("--output", osie_root / "stimuli").error()
+    assert sorted(path.name for path in (osie_root / "stimuli").iterdir()) == before
+
+
+def test_a_run_that_cannot_begin_leaves_nothing(evaluate, tmp_path):
+    evaluate("--output", "report", model="mine=nowhere").error()
+    assert not (tmp_path / "report").exists()

@@ -6,7 +6,12 @@ from scipy.ndimage import gaussian_filter
 
 from foregaze.errors import DataError, ShapeError
 from foregaze.evaluation import SpatialModel, evaluate, fit_references
-from foregaze.evaluation.conversion import Conversion, fit_conversions, with_densities
+from foregaze.evaluation.conversion import (
+    Conversion,
+    _representatives,
+    fit_conversions,
+    with_densities,
+)
 from foregaze.evaluation.maps import PredictedMaps
 from foregaze.ops.logdensity import sample_pixels
 from tests.evaluation.conftest import dataset_of_points
@@ -119,3 +124,48 @@ def test_one_image_is_not_enough(toy_dataset):
     references = fit_references(toy_dataset(lengths=(4,)))
     with pytest.raises(DataError, match="saliency maps have no density"):
         with_densities(SpatialModel("m", squashed), references)
+
+
+def peaked(image: int) -> np.ndarray:
+    """Log density with most of its mass on few pixels."""
+    rng = np.random.default_rng(500 + image)
+    rows, columns = np.indices((150, 200))
+    density = np.full((150, 200), 0.1 / 30_000)
+    for _ in range(3):
+        y, x = rng.integers(15, 135), rng.integers(15, 185)
+        spot = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * 3.0**2))
+        density += 0.3 * spot / spot.sum()
+    return np.log(density / density.sum())
+
+
+@pytest.mark.parametrize("levels", [None, 256])
+def test_peaked_maps_of_another_program_keep_a_sensible_likelihood(levels):
+    rng = np.random.default_rng(0)
+    points = [sample_pixels(peaked(i), 60, rng) for i in range(30)]
+    dataset = dataset_of_points(points, (150, 200))
+    references = fit_references(dataset)
+
+    def as_written(image: int) -> PredictedMaps:
+        density = np.exp(peaked(image))
+        scaled = density / density.max()
+        return PredictedMaps(saliency_map=scaled if levels is None else np.rint(scaled * 255))
+
+    report = evaluate(
+        with_densities(SpatialModel("written", as_written), references),
+        dataset,
+        references=references,
+        metrics=["LL"],
+    )
+    best = evaluate(SpatialModel("p", peaked), dataset, references=references, metrics=["LL"])
+    assert report.metrics["LL"].mean > best.metrics["LL"].mean - 0.35
+    assert min(report.per_image["LL"]) > 1
+
+
+def test_sampled_pixels_stand_for_all_of_a_map():
+    values = np.exp(peaked(0))
+    pixels, log_count = _representatives(values)
+    assert np.exp(log_count).sum() == pytest.approx(values.size)
+    assert len(np.unique(pixels)) == len(pixels) < values.size / 5
+    assert values.ravel()[pixels].max() == values.max()
+    total = (values.ravel()[pixels] * np.exp(log_count)).sum()
+    assert total == pytest.approx(1, abs=0.02)

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_a_line_that_was_cut_off_is_ignored(toy_dataset, tmp_path):
 
 def test_scores_of_other_settings_are_refused(tmp_path):
     path = tmp_path / "scores.jsonl"
-    Journal(path, SETTINGS)
+    path.write_text(json.dumps(SETTINGS) + "\n")
     with pytest.raises(DataError, match=r"another evaluation \(different: metrics\)"):
         Journal(path, SETTINGS | {"metrics": ["LL"]})
 
@@ -91,8 +92,11 @@ def test_settings_differ_where_the_data_do(toy_dataset, change):
 
 def test_a_line_that_is_no_score_is_an_error(toy_dataset, tmp_path):
     path = tmp_path / "scores.jsonl"
-    Journal(path, SETTINGS)
-    with path.open("a") as file:
-        file.write('{"model": "m"}\n')
+    path.write_text(json.dumps(SETTINGS) + '\n{"model": "m"}\n')
     with pytest.raises(DataError, match="line 2 holds no scores"):
         Journal(path, SETTINGS)
+
+
+def test_nothing_is_written_before_the_first_score(tmp_path):
+    Journal(tmp_path / "made" / "scores.jsonl", SETTINGS)
+    assert list(tmp_path.iterdir()) == []

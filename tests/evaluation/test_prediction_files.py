@@ -108,13 +108,35 @@ def test_colored_png_files_become_gray(tmp_path):
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_alpha_of_png_files_is_left_out(tmp_path, mode):
     colors = np.zeros((6, 9, 4), np.uint8)
-    colors[:, :, 0] = np.arange(54).reshape(6, 9) % 2 * 200  # red: a luma of 299 in 1000
+    colors[:, :, :3] = (np.arange(54).reshape(6, 9) % 2 * 200)[:, :, None]
     colors[:, :, 3] = np.arange(1, 7)[:, None] * 40
     image = Image.fromarray(colors)
     image = image.quantize() if mode == "P" else image.convert(mode)
     image.save(tmp_path / "one.png")
     saliency_map = read_predictions(tmp_path, dataset_of(names=("one.png",))).maps(0).saliency_map
-    np.testing.assert_array_equal(saliency_map, np.where(colors[:, :, 0] > 0, 60.0, 0.0))
+    np.testing.assert_array_equal(saliency_map, colors[:, :, 0].astype(np.float64))
+
+
+def test_a_color_heat_map_is_no_saliency_map(tmp_path):
+    Image.new("RGB", (9, 6), (9, 80, 9)).save(tmp_path / "one.png")
+    with pytest.raises(DataError, match=r"one\.png: is a color image, expected gray values"):
+        read_predictions(tmp_path, dataset_of(names=("one.png",)))
+
+
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        (np.full((6, 9), 1 / 54), "if these are densities, give their natural logs"),
+        (np.full((6, 9), -np.log2(54)), "a log density to base 2 that sums to 1:"),
+        (np.full((6, 9), -np.log(50)), "a log density to base e that sums to 1.08:"),
+        (np.arange(54.0).reshape(6, 9), ""),
+    ],
+)
+def test_maps_that_look_like_densities_are_pointed_out(tmp_path, values, hint):
+    np.save(tmp_path / "one.npy", values)
+    predictions = read_predictions(tmp_path, dataset_of(names=("one.png",)))
+    assert hint in predictions.hint
+    assert bool(hint) == bool(predictions.hint)
 
 
 def test_png_files_of_one_bit_are_0_and_255(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from foregaze.evaluation import KNOWN, SpatialModel, evaluate, fit_references
 from foregaze.metrics import METRICS, auc_judd, cc, emd, kldiv, nss_mit, shuffled_auc, sim, sim_mit
-from foregaze.ops.best_maps import blurred_map, sim_map
+from foregaze.ops.best_maps import auc_map, blurred_map, sim_map
 from foregaze.ops.empirical import empirical_map, empirical_map_mit
 from foregaze.ops.logdensity import sample_pixels
 from tests.evaluation.conftest import dataset_of_points
@@ -63,7 +63,7 @@ def test_values_are_those_of_the_functions_with_each_best_map(report, references
         "SIM-MIT": sim_mit(best, empirical_map_mit(x, y, SIZE)),
         "EMD": emd(blurred, empirical_map_mit(x, y, SIZE)),
         "NSS-MIT": nss_mit(np.exp(log_density), x, y),
-        "AUC-Judd": auc_judd(log_density, x, y),
+        "AUC-Judd": auc_judd(auc_map(log_density), x, y, rng=np.random.default_rng(image)),
         "sAUC": shuffled_auc(over_prior, x, y, *others).mean(),
     }
     for name, value in expected.items():

@@ -58,24 +58,24 @@ def test_perfect_map_of_a_few_pixels_approaches_one():
     saliency_map = np.zeros((100, 100))
     saliency_map[:2, :2] = 1
     y, x = np.indices((2, 2)).reshape(2, -1)
-    value = auc_borji(saliency_map, x, y, np.random.default_rng(0))
+    value = auc_borji(saliency_map, x, y, rng=np.random.default_rng(0))
     assert value.item() == pytest.approx(1 - 4 / 10_000 / 2, abs=1e-3)
 
 
 def test_same_generator_gives_the_same_value():
     saliency_map = np.random.default_rng(0).random((6, 7))
     x, y = np.array([0, 3, 5]), np.array([1, 4, 2])
-    first, second = (auc_borji(saliency_map, x, y, np.random.default_rng(1)) for _ in range(2))
+    first, second = (auc_borji(saliency_map, x, y, rng=np.random.default_rng(1)) for _ in range(2))
     assert first == second
 
 
 def test_one_fixated_pixel_is_not_enough():
     twice = np.array([1, 1]), np.array([0, 0])
     with pytest.raises(NoFixationError, match="AUC-Borji needs two fixated pixels"):
-        auc_borji(np.eye(2), *twice, np.random.default_rng(0))
+        auc_borji(np.eye(2), *twice, rng=np.random.default_rng(0))
 
 
 def test_constant_map_is_an_error():
     x, y = np.array([0, 1]), np.array([0, 1])
     with pytest.raises(ConstantMapError, match="AUC-Borji is not defined for a constant map"):
-        auc_borji(np.ones((2, 2)), x, y, np.random.default_rng(0))
+        auc_borji(np.ones((2, 2)), x, y, rng=np.random.default_rng(0))

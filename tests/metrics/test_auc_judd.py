@@ -45,7 +45,7 @@ def test_value_with_noise_is_that_of_the_matlab_definition(name):
         x, y = golden.column[golden.image == i], golden.row[golden.image == i]
         noise = np.random.default_rng(i).random(saliency_map.shape) * 1e-7
         expected = judd_of_the_matlab_code(saliency_map + noise, x, y)
-        value = auc_judd(saliency_map, x, y, np.random.default_rng(i))
+        value = auc_judd(saliency_map, x, y, rng=np.random.default_rng(i))
         assert value.item() == pytest.approx(expected, rel=1e-9)
 
 
@@ -94,3 +94,19 @@ def test_constant_map_is_an_error_without_noise():
     one = np.array([0]), np.array([0])
     with pytest.raises(ConstantMapError, match="AUC-Judd is not defined for a constant map"):
         auc_judd(np.ones((2, 2)), *one)
+
+
+@pytest.mark.parametrize("kind", ["numpy", "torch"])
+def test_map_with_ties_scores_too_low_without_noise_and_right_with_it(kind):
+    rng = np.random.default_rng(0)
+    unrelated = rng.integers(0, 2, (40, 50)).astype(np.float64)
+    y, x = rng.integers(0, 40, 60), rng.integers(0, 50, 60)
+    arguments = (unrelated, x, y)
+    if kind == "torch":
+        arguments = tuple(map(torch.from_numpy, arguments))
+    assert auc_judd(*arguments).item() < 0.4  # chance is 0.5
+    values = [auc_judd(*arguments, rng=np.random.default_rng(seed)).item() for seed in range(20)]
+    fixated = np.zeros(unrelated.shape, dtype=bool)
+    fixated[y, x] = True
+    expected = roc_auc_score(fixated.ravel(), unrelated.ravel())  # ties count half
+    assert np.mean(values) == pytest.approx(expected, abs=0.02)

@@ -117,8 +117,8 @@ def test_map_without_negatives_is_an_error():
     with pytest.raises(NoFixationError, match="sAUC needs fixations of other images"):
         shuffled_auc(np.zeros((2, 2)), *one, nothing, nothing)
     batch = np.zeros((2, 2, 2)), *one, *one, np.array([0]), np.array([0])
-    with pytest.raises(NoFixationError, match="sAUC needs fixations of other images"):
-        shuffled_auc(*batch)  # the second map has none
+    with pytest.raises(NoFixationError, match="image 1 of the batch: sAUC needs fixations"):
+        shuffled_auc(*batch)
 
 
 def test_negatives_outside_the_map_are_an_error():
@@ -164,7 +164,16 @@ def test_mit_value_does_not_exist_for_a_constant_map_or_without_others():
     rng = np.random.default_rng(0)
     one = np.array([0]), np.array([0])
     with pytest.raises(ConstantMapError, match="AUC-shuffled is not defined for a constant map"):
-        shuffled_auc_mit(np.ones((2, 2)), *one, *one, rng)
+        shuffled_auc_mit(np.ones((2, 2)), *one, *one, rng=rng)
     nothing = np.empty(0, np.int64)
-    with pytest.raises(NoFixationError, match="there is no fixation"):
-        shuffled_auc_mit(np.eye(2), *one, nothing, nothing, rng)
+    with pytest.raises(NoFixationError, match="AUC-shuffled needs fixations of other images"):
+        shuffled_auc_mit(np.eye(2), *one, nothing, nothing, rng=rng)
+
+
+def test_mit_value_of_a_batch_names_the_image_without_negatives():
+    maps = np.stack([np.eye(2)] * 2)
+    both, first = np.array([0, 1]), np.array([0])
+    with pytest.raises(NoFixationError, match="image 1 of the batch: AUC-shuffled needs fixations"):
+        shuffled_auc_mit(
+            maps, both, both, first, first, both, first, rng=np.random.default_rng(0), splits=2
+        )

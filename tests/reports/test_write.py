@@ -93,7 +93,7 @@ def test_what_a_model_lacks_is_explained(folder):
 
 
 def test_categories_have_rows(folder):
-    assert "| in | centerbias |" in (folder / "report.md").read_text()
+    assert "| in (4) | centerbias |" in (folder / "report.md").read_text()
 
 
 def test_figures_are_pictures(folder):

@@ -2,6 +2,8 @@
 
 import shutil
 import sys
+from dataclasses import replace
+from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,6 +82,7 @@ def evaluate(
         )
     if json is not None:
         check_file(json, overwrite=overwrite)
+        _check_replaceable(json)
     if output is not None:
         _check_report_folder(output, resume=resume, overwrite=overwrite)
     elif resume:
@@ -101,12 +104,16 @@ def evaluate(
         check_specs(specs, checkpoint)
     recordings = load_dataset(dataset, root)
     note = completeness_note(dataset, recordings)
+    if output is not None and output.resolve() in {
+        p.resolve().parent for p in recordings.stimuli.paths
+    }:
+        raise OutputError(f"{output}: holds the stimuli; a report needs a folder of its own")
     if output is not None and overwrite:
         (output / SCORES_FILE).unlink(missing_ok=True)
     if compared:
         _compare_scanpaths(compared, recordings, output)
     if specs:
-        comparison = _score(specs, recordings, metrics, checkpoint, device, output)
+        comparison = _score(specs, recordings, metrics, checkpoint, device, output, note)
         _print(comparison, json, output)
     if note:
         typer.echo(f"note: {note}")
@@ -132,6 +139,7 @@ def _score(
     checkpoint: Path | None,
     device: str,
     output: Path | None,
+    note: str | None,
 ) -> "Comparison":
     """Score all models, and write their report where it is asked for."""
     from foregaze.cli.progress import ProgressDisplay
@@ -163,16 +171,17 @@ def _score(
                 done += 1
                 show(f"{name}: images", done, len(recordings))
 
-            reports.append(
-                evaluate_model(
-                    scored,
-                    recordings,
-                    metrics=metrics,
-                    references=references,
-                    journal=journal,
-                    on_image=on_image,
-                )
+            report = evaluate_model(
+                scored,
+                recordings,
+                metrics=metrics,
+                references=references,
+                journal=journal,
+                on_image=on_image,
             )
+            if note:
+                report = replace(report, references=report.references | {"data set": note})
+            reports.append(report)
             models.append(scored)
     categories = dict(zip(recordings.stimuli.names, recordings.categories, strict=False))
     comparison = compare(reports, categories)
@@ -240,6 +249,21 @@ def _named_files(given: list[str], output: Path | None, *, replace: bool) -> dic
 
 def _scanpath_report(output: Path, name: str) -> Path:
     return output / f"scanpaths-{name}.json"
+
+
+def _check_replaceable(json: Path) -> None:
+    """Make sure that a file in the place of a report is a report.
+
+    Raises:
+        OutputError: If it holds something else.
+    """
+    if json.exists():
+        try:
+            content = loads(json.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            content = None
+        if not isinstance(content, dict) or not {"metrics", "models"} & content.keys():
+            raise OutputError(f"{json}: is no report, and is not replaced by one")
 
 
 def _check_report_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:

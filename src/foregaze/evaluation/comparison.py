@@ -27,6 +27,9 @@ from foregaze.evaluation.report import (
 )
 from foregaze.metrics import METRICS
 
+INTERVAL_IMAGES = 10
+"""With fewer images a percentile bootstrap is far too narrow."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -111,7 +114,10 @@ class Comparison:
         return found
 
     def by_category(self) -> dict[str, dict[str, dict[str, Metric]]]:
-        """Metrics of each model over the images of each category, category first."""
+        """Metrics of each model over the images of each category, category first.
+
+        Without intervals where a category has fewer than `INTERVAL_IMAGES` images.
+        """
         rows: dict[str, dict[str, dict[str, Metric]]] = {}
         for category in sorted(set(self.categories.values())):
             for report in self.reports:
@@ -131,7 +137,10 @@ class Comparison:
                             for key, values in scores.per_image.items()
                         },
                     )
-                    rows.setdefault(category, {})[report.model] = part.metrics
+                    metrics = part.metrics
+                    if len(kept) < INTERVAL_IMAGES:
+                        metrics = {name: Metric(m.mean, None) for name, m in metrics.items()}
+                    rows.setdefault(category, {})[report.model] = metrics
         return rows
 
     def table(self, width: int = 1000) -> str:

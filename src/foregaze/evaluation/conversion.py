@@ -2,10 +2,11 @@
 
 A map S becomes log p = g(S blurred) + a log c - log Z: g is monotone and piecewise linear with its
 knots at quantiles of the map's values on all and on fixated pixels, c the center bias (from other
-images), a at least 0. Given the blur this is a log-linear model of the knots' increments and a,
-with one best fit, found by L-BFGS on the mean log-likelihood of fixations; the blur is the best of
-a few. Everything is fitted on the images of the other folds. After Kümmerer, Wallis & Bethge
-(2015), PNAS 112(52), where the center bias is fitted too.
+images), a at least 0, and 0.1% uniform density. Given the blur this is a log-linear model of the
+knots' increments and a, with one best fit, found by L-BFGS on the mean log-likelihood of fixations
+on the images of the other folds. The blur is the one of a few with the best likelihood on images
+that its fits did not see, none of them in the fold that it is used on. After Kümmerer, Wallis &
+Bethge (2015), PNAS 112(52), where the center bias is fitted too.
 
 Letters: `K` knots, `M` pixels that stand for an image's, `N` fixations.
 """
@@ -14,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.optimize import minimize
 
 from foregaze.errors import DataError
@@ -29,7 +30,10 @@ BLURS = (0.0, 0.01, 0.025)
 """Candidate blurs, as shares of the image's width."""
 IMAGES = 250
 """Images that a conversion is fitted to, at most, spread evenly over the data set."""
-_PIXELS = 3000
+UNIFORM_WEIGHT = 0.001
+"""Bounds what a map can lose that is zero where somebody looked."""
+_TOP_PIXELS = 1000
+_OTHER_PIXELS = 2000
 _PENALTY = 1e-6
 """On squared increments: keeps knots that no pixel reaches from drifting."""
 
@@ -56,11 +60,30 @@ class Conversion:
             saliency_map: Of the model that this was fitted for.
             centerbias: Log density in nats at the image's size, from other images.
         """
-        values = blurred(saliency_map, self.blur_share)
-        scores = np.interp(values, self.knots, self.heights) + self.centerbias_weight * centerbias
-        peak = scores.max()
-        log_density: Float[np.ndarray, "H W"] = scores - peak - np.log(np.exp(scores - peak).sum())
+        scores = self._scores(blurred(saliency_map, self.blur_share), centerbias)
+        density = np.exp(scores - scores.max())
+        density *= (1 - UNIFORM_WEIGHT) / density.sum()
+        log_density: Float[np.ndarray, "H W"] = np.log(density + UNIFORM_WEIGHT / density.size)
         return log_density
+
+    def likelihood(self, sample: "_Sample") -> float:
+        """Mean log density in nats at the fixations of an image, from its sampled pixels."""
+        scores = self._scores(sample.values, sample.prior) + sample.log_count
+        peak = scores.max()
+        at_fixations = self._scores(sample.fixated, sample.prior_at_fixations)
+        density = np.exp(at_fixations - peak) / np.exp(scores - peak).sum()
+        pixels = np.exp(sample.log_count).sum()
+        mixed = (1 - UNIFORM_WEIGHT) * density + UNIFORM_WEIGHT / pixels
+        return float(np.log(mixed).mean())
+
+    def _scores(
+        self, values: Float[np.ndarray, "*shape"], prior: Float[np.ndarray, "*shape"]
+    ) -> Float[np.ndarray, "*shape"]:
+        """Log density up to a constant."""
+        scores: Float[np.ndarray, "*shape"] = (
+            np.interp(values, self.knots, self.heights) + self.centerbias_weight * prior
+        )
+        return scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +92,8 @@ class _Sample:
 
     values: Float[np.ndarray, " M"]
     prior: Float[np.ndarray, " M"]
+    log_count: Float[np.ndarray, " M"]
+    """Log of how many pixels each of these stands for."""
     fixated: Float[np.ndarray, " N"]
     prior_at_fixations: Float[np.ndarray, " N"]
 
@@ -130,13 +155,26 @@ def fit_conversions(
         if progress is not None:
             progress(f"{model.name}: maps read", done + 1, len(images))
     fold_of = centerbias.fold_of[images]
+    folds = int(centerbias.fold_of.max()) + 1
+    if len(np.unique(fold_of)) < 2:
+        raise DataError(f"{model.name}: too few images have fixations to fit densities on")
+    fits = np.empty((folds, len(BLURS)), dtype=object)
+    unseen = np.full((folds, len(BLURS)), np.nan)
+    for fold in range(folds):
+        for b, share in enumerate(BLURS):
+            inside = fold_of == fold
+            fit = _fit(
+                [s for s, held in zip(samples[share], inside, strict=True) if not held], share
+            )
+            held_out = [s for s, held in zip(samples[share], inside, strict=True) if held]
+            fits[fold, b] = fit
+            if held_out:
+                unseen[fold, b] = np.mean([fit.likelihood(sample) for sample in held_out])
     conversions = []
-    for fold in range(centerbias.fold_of.max() + 1):
-        rows = np.flatnonzero(fold_of != fold)
-        if not len(rows):
-            raise DataError(f"{model.name}: too few images have fixations to fit densities on")
-        fits = [_fit([samples[share][i] for i in rows], share) for share in BLURS]
-        conversions.append(max(fits, key=lambda fit: fit[0])[1])
+    for fold in range(folds):
+        elsewhere = np.arange(folds) != fold
+        best = int(np.nanmean(unseen[elsewhere], axis=0).argmax())
+        conversions.append(fits[fold, best])
     return conversions
 
 
@@ -156,19 +194,40 @@ def _samples(
     where = f"{model.name} on {references.dataset.stimuli.names[image]}"
     PredictedMaps(saliency_map=saliency_map).check(size, where)
     prior = centerbias.log_density(size, exclude=image)
-    stride = max(1, int(np.sqrt(saliency_map.size / _PIXELS)))
-    pixels = (slice(stride // 2, None, stride),) * 2
     fixations = references.fixations_on[image]
     at = fixations.row, fixations.column
     found = {}
     for share in BLURS:
         values = blurred(saliency_map, share)
-        found[share] = _Sample(values[pixels].ravel(), prior[pixels].ravel(), values[at], prior[at])
+        pixels, log_count = _representatives(values)
+        found[share] = _Sample(
+            values.flat[pixels], prior.flat[pixels], log_count, values[at], prior[at]
+        )
     return found
 
 
-def _fit(samples: Sequence[_Sample], blur_share: float) -> tuple[float, Conversion]:
-    """The best conversion for one blur, after its mean log-likelihood in nats."""
+def _representatives(
+    values: Float[np.ndarray, "H W"],
+) -> tuple[Int[np.ndarray, " M"], Float[np.ndarray, " M"]]:
+    """Flat indices of pixels that stand for all of a map's, and the log of each one's share.
+
+    All of the largest values are there, which hold most of the mass but few pixels, and of the
+    rest some from a regular grid.
+    """
+    flat = values.ravel()
+    if len(flat) <= _TOP_PIXELS + _OTHER_PIXELS:
+        return np.arange(len(flat)), np.zeros(len(flat))
+    top = np.argpartition(flat, -_TOP_PIXELS)[-_TOP_PIXELS:]
+    stride = max(1, int(np.sqrt(len(flat) / _OTHER_PIXELS)))
+    rows, columns = (np.arange(stride // 2, length, stride) for length in values.shape)
+    grid = (rows[:, None] * values.shape[1] + columns).ravel()
+    others = np.setdiff1d(grid, top)
+    counts = np.repeat([1.0, (len(flat) - len(top)) / len(others)], [len(top), len(others)])
+    return np.concatenate([top, others]), np.log(counts)
+
+
+def _fit(samples: Sequence[_Sample], blur_share: float) -> Conversion:
+    """The best conversion for one blur."""
     everywhere = np.concatenate([sample.values for sample in samples])
     fixated = np.concatenate([sample.fixated for sample in samples])
     shares = np.linspace(0, 1, KNOTS // 2)
@@ -186,7 +245,7 @@ def _fit(samples: Sequence[_Sample], blur_share: float) -> tuple[float, Conversi
         likelihood = float(heights @ target) + weight * prior_target
         gradient, prior_gradient = target.copy(), prior_target
         for sample, hats in zip(samples, pixels, strict=True):
-            scores = hats.of(heights) + weight * sample.prior
+            scores = hats.of(heights) + weight * sample.prior + sample.log_count
             peak = scores.max()
             density = np.exp(scores - peak)
             total = density.sum()
@@ -202,7 +261,7 @@ def _fit(samples: Sequence[_Sample], blur_share: float) -> tuple[float, Conversi
     bounds = [(0.0, None)] * len(start)
     best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
     heights = np.append(0.0, np.cumsum(best.x[:-1]))
-    return -float(best.fun), Conversion(blur_share, knots, heights, float(best.x[-1]))
+    return Conversion(blur_share, knots, heights, float(best.x[-1]))
 
 
 class _Hats:

@@ -31,7 +31,7 @@ class Journal:
     the same settings.
 
     Args:
-        path: The file; made if missing.
+        path: The file; made with the first score.
         settings: What else scores depend on (see `settings_of`).
 
     Raises:
@@ -42,16 +42,13 @@ class Journal:
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
         self.path = path
         self._found: dict[tuple[str, str, int], Pair] = {}
-        settings = json.loads(json.dumps(settings))
+        self._first_line = json.dumps(settings)
         try:
             lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-            if not lines:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(json.dumps(settings) + "\n", encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise OutputError(f"{path}: cannot keep the scores here ({error})") from error
         if lines:
-            self._read(lines, settings)
+            self._read(lines, json.loads(self._first_line))
 
     def read(self, model: ScoredModel, image: int) -> Pair | None:
         """Scores of a model on the image with an index, if they are known."""
@@ -70,7 +67,11 @@ class Journal:
             "scores": [part and asdict(part) for part in scores],
         }
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            begins = not self.path.exists() or not self.path.stat().st_size
             with self.path.open("a", encoding="utf-8") as file:
+                if begins:
+                    file.write(self._first_line + "\n")
                 file.write(json.dumps(entry) + "\n")
         except OSError as error:
             raise OutputError(f"{self.path}: cannot keep the scores here ({error})") from error

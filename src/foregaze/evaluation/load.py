@@ -93,10 +93,11 @@ def load_scored(
     files = read_predictions(Path(path), dataset)
     digest = _files_digest(Path(path))
     if files.are_densities:
-        notes = (f"log densities from {path}",)
-        return SpatialModel(name, files.maps, notes=notes, identity=digest)
-    notes = (f"saliency maps from {path}, as they are",)
-    model = SpatialModel(name, files.maps, notes=notes, identity=digest)
+        return SpatialModel(
+            name, files.maps, notes=(f"log densities from {path}",), identity=digest
+        )
+    notes = [f"saliency maps from {path}, as they are", *([files.hint] if files.hint else [])]
+    model = SpatialModel(name, files.maps, notes=tuple(notes), identity=digest)
     return with_densities(model, references, progress=progress) if convert else model
 
 

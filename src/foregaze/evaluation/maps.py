@@ -4,12 +4,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 from foregaze.errors import ShapeError
 from foregaze.metrics import BestMap
+from foregaze.metrics.checks import to_numpy
 from foregaze.ops.best_maps import auc_map, blurred_map, density_map, shuffled_auc_map, sim_map
-from foregaze.types import Size
+from foregaze.types import Array, Size
 
 DENSITY_TOLERANCE = 1e-3
 """Largest |logsumexp| of a log density, in nats; the MIT/Tübingen benchmark's."""
@@ -32,17 +33,17 @@ class PredictedMaps:
     each metric gets the map of the density that it rewards most.
 
     Args:
-        log_density: Nats; `exp` sums to one.
-        saliency_map: Any scale.
+        log_density: Nats; `exp` sums to one. An array or a tensor.
+        saliency_map: Any scale; as `log_density`.
     """
 
     def __init__(
         self,
-        log_density: Float[np.ndarray, "H W"] | None = None,
-        saliency_map: Float[np.ndarray, "H W"] | None = None,
+        log_density: Float[Array, "H W"] | None = None,
+        saliency_map: Real[Array, "H W"] | None = None,
     ) -> None:
-        self.log_density = log_density
-        self.saliency_map = saliency_map
+        self.log_density = None if log_density is None else to_numpy(log_density)
+        self.saliency_map = None if saliency_map is None else to_numpy(saliency_map)
         self._made: dict[tuple[str, EmpiricalMaps], Float[np.ndarray, "H W"]] = {}
 
     def best(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from foregaze.errors import ConfigError
 from foregaze.evaluation.evaluate import evaluate
 from foregaze.evaluation.load import check_specs, load_scored, needs_gold_standard
 from foregaze.evaluation.models import ScoredModel
@@ -52,4 +53,9 @@ def evaluate_model(
         scored = load_scored(model, references)
     else:
         scored = predicting(model, dataset) if isinstance(model, Predictor) else model
+    if not isinstance(scored, ScoredModel):
+        raise ConfigError(
+            f"model is {type(model).__name__}, expected a loaded model, a name, or one of "
+            "foregaze.evaluation.models"
+        )
     return evaluate(scored, dataset, metrics=metrics, references=references, on_image=on_image)

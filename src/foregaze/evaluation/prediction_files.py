@@ -54,6 +54,8 @@ class PredictionFiles:
     """Whether they are log densities; saliency maps else."""
     decided_by: str
     """The file that said so."""
+    hint: str
+    """What may have been meant, where saliency maps look like densities; else empty."""
     _read: Read
 
     def maps(self, image: int) -> PredictedMaps:
@@ -105,7 +107,25 @@ def read_predictions(path: Path, dataset: EyeTrackingDataset) -> PredictionFiles
             f"({' or '.join(HDF5_SUFFIXES)})" + ("" if path.exists() else "; there is no such file")
         )
     values, where = read(first)
-    return PredictionFiles(abs(_log_sum(values)) <= FILE_TOLERANCE, where, read)
+    are_densities = abs(_log_sum(values)) <= FILE_TOLERANCE
+    return PredictionFiles(are_densities, where, "" if are_densities else _hint(values), read)
+
+
+def _hint(values: Float[np.ndarray, "H W"]) -> str:
+    """What an array that is read as a saliency map may have been meant to be."""
+    values = values.astype(np.float64)
+    if not np.isfinite(values).all():
+        return ""
+    if values.min() >= 0 and abs(values.sum() - 1) < 0.05:
+        return "the first sums to one: if these are densities, give their natural logs"
+    if values.max() < 0:
+        for base, total in (("e", _log_sum(values)), ("2", _log_sum(values * np.log(2)))):
+            if abs(total) < 0.5:
+                return (
+                    f"the first looks like a log density to base {base} that sums to "
+                    f"{np.exp(total):.3g}: log densities are natural logs and sum to 1 within 1%"
+                )
+    return ""
 
 
 def save_predictions(
@@ -245,6 +265,13 @@ def _read_png(path: Path) -> np.ndarray:
                 return np.asarray(image)
             # a palette with alpha is converted so that Pillow does not warn of losing it
             whole = image.convert("RGBA") if image.mode == "P" else image
+            if whole.mode in ("RGB", "RGBA"):
+                red, green, blue = np.asarray(whole.convert("RGB")).astype(np.int64).T
+                if (red != green).any() or (green != blue).any():
+                    raise DataError(
+                        f"{path}: is a color image, expected gray values: a heat map's colors are "
+                        "no saliency map"
+                    )
             return np.asarray(whole.convert("L"))
     except (OSError, SyntaxError) as error:
         raise DataError(f"{path}: is no readable image ({error})") from error

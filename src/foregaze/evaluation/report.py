@@ -115,7 +115,7 @@ class Report:
 
     def scope(self) -> str:
         """What was scored, and what was left out, in words."""
-        words = f"{self.images} images"
+        words = f"{self.images} image{'s' * (self.images != 1)}"
         if self.evidence.skipped_images:
             words += f" ({self.evidence.skipped_images} without fixations skipped)"
         words += f", {self.fixations} fixations"
@@ -288,6 +288,12 @@ def _ratio(
         np.array(gain, dtype=np.float64),
         np.array(gold_gain, dtype=np.float64),
     )
+    if interval is None and len(gain) > 1:
+        reasons["IGE"] = (
+            f"the gold standard's gain over the center bias, {gold_mean:.3g} bits, is not above "
+            "zero on all resamples of the images"
+        )
+        return Metric(None, None)
     return Metric(mean / gold_mean, interval)
 
 

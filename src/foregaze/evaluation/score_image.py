@@ -137,7 +137,7 @@ class Scorer:
             scores.absent.setdefault(name, self._why_missing(missing, model))
             return []
         arguments = {key: given[key] for key in needed - {"rng"}}
-        if "rng" in needed:  # each metric its own, whatever else is asked for
+        if "rng" in inspect.signature(entry.function).parameters:  # its own, whatever else runs
             arguments["rng"] = np.random.default_rng(given["seed"])
         if name == "sAUC-MIT":
             arguments |= inputs["other_images_mit"]

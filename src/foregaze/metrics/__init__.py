@@ -1,7 +1,8 @@
 """Metrics: pure functions from a map and fixated pixels to a value per fixation or per image.
 
-The caller averages: over an image's fixations first, then over images. A metric states what it
-needs by the names of its arguments, and `foregaze.evaluation` hands it over by these names:
+Each takes one image's map or a batch of maps, and gives values by fixation or by map. The caller
+averages: over an image's fixations first, then over images. A metric states what it needs by the
+names of its arguments, and `foregaze.evaluation` hands it over by these names:
 `log_density`, `baseline_log_density`, `saliency_map` (the one that is best for the metric),
 `empirical_map`, `baseline_map`, fixations `x`, `y` and those of other images `other_x`, `other_y`.
 Names that end in `_mit` (and AUC-Judd, AUC-Borji) are the definitions of the MIT benchmark's
@@ -72,7 +73,7 @@ METRICS: dict[str, MetricEntry] = {
         less_is_better=True,
         mit_empirical_map=True,
     ),
-    "AUC-Judd": MetricEntry(auc_judd, "unfixated pixels as negatives", "area", "auc"),
+    "AUC-Judd": MetricEntry(auc_judd, "unfixated pixels as negatives", "area", "auc_equalized"),
     "AUC-Borji": MetricEntry(auc_borji, "random pixels as negatives", "area", "auc_equalized"),
     "sAUC-MIT": MetricEntry(
         shuffled_auc_mit,

@@ -1,21 +1,25 @@
 """AUC-Borji of the MIT benchmark's MATLAB code: random pixels as negatives."""
 
+from functools import partial
+
 import numpy as np
 from array_api_compat import array_namespace, device
 from jaxtyping import Float, Int, Real
 
-from foregaze.metrics.checks import NoFixationError, distinct_pixels, scaled, values_at
+from foregaze.metrics.checks import NoFixationError, distinct_pixels, per_image, scaled, values_at
 from foregaze.metrics.curve import area_over_steps
 from foregaze.types import Array
 
 
 def auc_borji(
-    saliency_map: Real[Array, "H W"],
+    saliency_map: Real[Array, "*batch H W"],
     x: Int[Array, " N"],
     y: Int[Array, " N"],
+    image: Int[Array, " N"] | None = None,
+    *,
     rng: np.random.Generator,
     splits: int = 100,
-) -> Float[Array, ""]:
+) -> Float[Array, "*batch"]:
     """Area under a curve with thresholds at steps of 0.1, averaged over random splits.
 
     Borji, Sihite & Itti (2013), IEEE Transactions on Image Processing 22(1), as in the MIT
@@ -27,6 +31,7 @@ def auc_borji(
         saliency_map: Any scale; it is brought to run from 0 to 1.
         x: Columns of the fixations.
         y: Rows of the fixations.
+        image: Map of each fixation, where `saliency_map` is a batch.
         rng: Draws the negatives.
         splits: Times that they are drawn.
 
@@ -35,6 +40,17 @@ def auc_borji(
         NoFixationError: With fewer than two fixated pixels, for which the original has none.
         ShapeError: If a fixation lies outside, or the map has NaN or infinities.
     """
+    area = partial(_area, rng=rng, splits=splits)
+    return per_image(area, [saliency_map], (x, y, image))
+
+
+def _area(
+    saliency_map: Real[Array, "H W"],
+    x: Int[Array, " N"],
+    y: Int[Array, " N"],
+    rng: np.random.Generator,
+    splits: int,
+) -> Float[Array, ""]:
     values = scaled(saliency_map, "AUC-Borji")
     columns, rows = distinct_pixels(values, x, y)
     if len(columns) < 2:

@@ -5,10 +5,12 @@ map of the batch each of the N fixations lies. Everything works on NumPy arrays 
 tensors alike, where they are, through the functions that both have (array-api-compat).
 """
 
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 from jaxtyping import Float, Int, Real
 
 from foregaze.errors import ShapeError
@@ -30,15 +32,21 @@ def double(values: Real[Array, "*batch H W"], what: str) -> Float[Array, "*batch
     """The values in float64, the precision that everything is summed in.
 
     Raises:
-        ShapeError: If a value is infinite or no number.
+        ShapeError: If it is no map, or a value is infinite or no number.
     """
+    _refuse_no_map(values)
     refuse_infinite(values, what)
     xp = array_namespace(values)
     return xp.astype(values, xp.float64, copy=False)
 
 
 def floating(values: Array) -> Array:
-    """A map of integers, such as an 8-bit image, in float64; any other as it is."""
+    """A map of integers, such as an 8-bit image, in float64; any other as it is.
+
+    Raises:
+        ShapeError: If it is no map.
+    """
+    _refuse_no_map(values)
     xp = array_namespace(values)
     if xp.isdtype(values.dtype, ("bool", "integral")):
         return xp.astype(values, xp.float64)
@@ -118,8 +126,10 @@ def check_positions(
     """Stop unless every fixation lies on a pixel of its map.
 
     Raises:
-        ShapeError: Naming the first that does not.
+        ShapeError: Naming the first that does not; or if the map is none, or the columns do not
+            hold integers, differ in length, or do not fit the map.
     """
+    _refuse_no_map(values)
     if (values.ndim == 3) != (image is not None):
         raise ShapeError(
             f"map of shape {tuple(values.shape)} {'without' if image is None else 'with'} a column "
@@ -128,16 +138,81 @@ def check_positions(
     lengths = [len(column) for column in (x, y, image) if column is not None]
     if len(set(lengths)) > 1:
         raise ShapeError(f"columns of fixations have the lengths {lengths}, expected equal ones")
+    _refuse_fractions(x, y, image)
+    if image is not None:
+        absent = (image < 0) | (image >= values.shape[0])
+        if bool(absent.any()):
+            first = int(absent.nonzero()[0][0])
+            raise ShapeError(
+                f"fixation {first} is on map {int(image[first])} of a batch of {values.shape[0]} "
+                "(both are counted from 0)"
+            )
     height, width = values.shape[-2:]
     outside = (x < 0) | (x >= width) | (y < 0) | (y >= height)
-    if image is not None:
-        outside |= (image < 0) | (image >= values.shape[0])
     if bool(outside.any()):
         first = int(outside.nonzero()[0][0])
         raise ShapeError(
             f"{int(outside.sum())} of {len(x)} fixations lie outside the {height}x{width} map, "
             f"the first at column {int(x[first])}, row {int(y[first])}: drop them first"
         )
+
+
+def _refuse_no_map(values: Array) -> None:
+    """Stop unless the values are a map (H, W) or a batch (B, H, W) of real numbers."""
+    if values.ndim not in (2, 3):
+        raise ShapeError(
+            f"map of shape {tuple(values.shape)}, expected (H, W) or a batch (B, H, W)"
+        )
+    if array_namespace(values).isdtype(values.dtype, "complex floating"):
+        raise ShapeError(
+            f"map of shape {tuple(values.shape)} has complex values ({values.dtype}), expected "
+            "real ones"
+        )
+
+
+def _refuse_fractions(x: Array, y: Array, image: Array | None) -> None:
+    for column in (x, y):
+        if not array_namespace(column).isdtype(column.dtype, "integral"):
+            raise ShapeError(
+                "columns of fixations are pixel indices (integers); use floor of the position "
+                f"(these are {column.dtype})"
+            )
+    if image is not None and not array_namespace(image).isdtype(image.dtype, "integral"):
+        raise ShapeError(f"column 'image' has {image.dtype}, expected indices of maps (integers)")
+
+
+def refuse_unnormalized(log_density: Real[Array, "*batch H W"], tolerance: float = 1e-3) -> None:
+    """Stop unless `exp` of each log density sums to one; impossible pixels (-inf) are allowed.
+
+    Metrics that read only the fixated pixels of a density cannot see it. Summed in float64.
+
+    Args:
+        log_density: In nats.
+        tolerance: Largest |logsumexp|, in nats; the MIT/Tübingen benchmark's.
+
+    Raises:
+        ShapeError: With the sum of the first density that does not; or if a value is NaN or
+            infinitely large.
+    """
+    _refuse_no_map(log_density)
+    xp = array_namespace(log_density)
+    values = xp.astype(log_density, xp.float64, copy=False)
+    for i, single in enumerate(to_numpy(values).reshape(-1, *values.shape[-2:])):
+        where = "" if values.ndim == 2 else f"image {i} of the batch: "
+        wrong = int((np.isnan(single) | (single == math.inf)).sum())
+        if wrong:
+            raise ShapeError(
+                f"{where}{wrong} of {single.size} log densities are infinite or no number"
+            )
+        peak = float(single.max())
+        total = float(np.exp(single - peak).sum()) if peak > -math.inf else 0.0
+        logsumexp = peak + math.log(total) if total else -math.inf
+        if abs(logsumexp) > tolerance:
+            said = f"{math.exp(logsumexp):.6g}" if logsumexp < 700 else f"e^{logsumexp:.6g}"
+            raise ShapeError(
+                f"{where}exp of the log density sums to {said} instead of 1: subtract its "
+                "logsumexp, and give natural logs"
+            )
 
 
 def refuse_constant(values: Real[Array, "*batch H W"], metric: str) -> None:
@@ -171,7 +246,7 @@ def distinct_pixels(
         raise NoFixationError("there is no fixation on the image, so it has no score")
     xp = array_namespace(values)
     width = int(values.shape[1])
-    pixel = xp.unique_values(y * width + x)
+    pixel = xp.unique_values(xp.astype(y, xp.int64) * width + xp.astype(x, xp.int64))
     return pixel % width, pixel // width
 
 
@@ -229,6 +304,42 @@ def maps_of(
     if image is None:
         return [(values, slice(None))]
     return [(values[i], image == i) for i in range(values.shape[0])]
+
+
+def per_image(
+    score: Callable[..., Array],
+    maps: Sequence[Real[Array, "*batch H W"]],
+    *tables: tuple[Array, Array, Array | None],
+) -> Float[Array, "*batch"]:
+    """A score of one image, of each image of a batch.
+
+    Args:
+        score: Takes one image's maps, then the columns x and y of its rows of each table.
+        maps: All of one shape.
+        tables: Columns x, y and image of fixations; at least one.
+
+    Raises:
+        ShapeError: As `check_positions`; or what `score` raises, with the index of the image in
+            the batch.
+    """
+    for table in tables:
+        check_positions(maps[0], *table)
+    if maps[0].ndim == 2:
+        return score(*maps, *(column for x, y, _ in tables for column in (x, y)))
+    xp = array_namespace(maps[0])
+    scores = xp.empty(maps[0].shape[0], dtype=xp.float64, device=device(maps[0]))
+    loops = [maps_of(maps[0], image) for _, _, image in tables]
+    for i, of_tables in enumerate(zip(*loops, strict=True)):
+        own = [
+            column[rows]
+            for (x, y, _), (_, rows) in zip(tables, of_tables, strict=True)
+            for column in (x, y)
+        ]
+        try:
+            scores[i] = score(*(values[i] for values in maps), *own)
+        except ShapeError as error:
+            raise type(error)(f"image {i} of the batch: {error}") from error
+    return scores
 
 
 def to_numpy(values: Array) -> np.ndarray:

@@ -16,8 +16,10 @@ REDUCTION = 32
 """Pixels of a side that become one cell, as in the original."""
 
 
-def emd(saliency_map: Real[Array, "H W"], empirical_map: Real[Array, "H W"]) -> Float[Array, ""]:
-    """Mass times distance that turns one map into the other, in cells of 32 pixels; best is 0.
+def emd(
+    saliency_map: Real[Array, "*batch H W"], empirical_map: Real[Array, "*batch H W"]
+) -> Float[Array, "*batch"]:
+    """Mass times distance between the maps of each image, in cells of 32 pixels; best is 0.
 
     Pele & Werman (2009), as the MIT benchmark's MATLAB code uses it: both maps reduced 32 times
     by bicubic interpolation with antialiasing, divided by their sums, Euclidean ground distance.
@@ -36,18 +38,20 @@ def emd(saliency_map: Real[Array, "H W"], empirical_map: Real[Array, "H W"]) -> 
     same_shape(saliency_map, empirical_map, "EMD")
     xp = array_namespace(saliency_map)
     reduced = [_reduced(as_distribution(values, "EMD")) for values in (saliency_map, empirical_map)]
-    height, width = reduced[0].shape
+    *batch, height, width = reduced[0].shape
     places = np.indices((height, width)).reshape(2, -1).T.astype(np.float64)
     distance = np.sqrt(((places[:, None] - places) ** 2).sum(-1))
-    cost = ot.emd2(reduced[0].ravel(), reduced[1].ravel(), distance, numItermax=10_000_000)
-    return xp.asarray(float(cost), dtype=xp.float64, device=device(saliency_map))
+    pairs = zip(*(values.reshape(-1, height * width) for values in reduced), strict=True)
+    costs = [float(ot.emd2(*pair, distance, numItermax=10_000_000)) for pair in pairs]
+    values = np.array(costs, dtype=np.float64).reshape(batch)
+    return xp.asarray(values, dtype=xp.float64, device=device(saliency_map))
 
 
-def _reduced(distribution: Float[Array, "H W"]) -> Float[np.ndarray, "h w"]:
-    height, width = distribution.shape
+def _reduced(distribution: Float[Array, "*batch H W"]) -> Float[np.ndarray, "*batch h w"]:
+    height, width = distribution.shape[-2:]
     values = to_numpy(distribution)
     small = np.maximum(_bicubic(height) @ values @ _bicubic(width).T, 0.0)
-    distributed: Float[np.ndarray, "h w"] = small / small.sum()
+    distributed: Float[np.ndarray, "*batch h w"] = small / small.sum((-2, -1), keepdims=True)
     return distributed
 
 

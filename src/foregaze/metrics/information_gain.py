@@ -6,7 +6,14 @@ from array_api_compat import array_namespace
 from jaxtyping import Float, Int, Real
 
 from foregaze.errors import ShapeError
-from foregaze.metrics.checks import MATLAB_EPS, distinct_pixels, same_shape, scaled, values_at
+from foregaze.metrics.checks import (
+    MATLAB_EPS,
+    distinct_pixels,
+    per_image,
+    same_shape,
+    scaled,
+    values_at,
+)
 from foregaze.types import Array
 
 
@@ -20,7 +27,9 @@ def information_gain(
     """Bits by which the model beats the baseline at each fixation.
 
     Kümmerer, Wallis & Bethge (2015), PNAS 112(52): (log p - log b) / log 2. Negative where the
-    baseline is better. The mean over an image's fixations is the image's information gain.
+    baseline is better. The mean over an image's fixations is the image's information gain. That
+    the densities sum to one is not checked here, where only single pixels are read: an evaluation
+    does, or `foregaze.metrics.checks.refuse_unnormalized`.
 
     Args:
         log_density: The model, in nats; `exp` sums to one.
@@ -66,11 +75,12 @@ def information_gain_explained(
 
 
 def information_gain_mit(
-    saliency_map: Real[Array, "H W"],
-    baseline_map: Real[Array, "H W"],
+    saliency_map: Real[Array, "*batch H W"],
+    baseline_map: Real[Array, "*batch H W"],
     x: Int[Array, " N"],
     y: Int[Array, " N"],
-) -> Float[Array, ""]:
+    image: Int[Array, " N"] | None = None,
+) -> Float[Array, "*batch"]:
     """InfoGain of the MIT benchmark's MATLAB code, in bits, averaged over the image.
 
     Both maps are scaled from 0 to 1, divided by their sums and taken as densities; each fixated
@@ -81,6 +91,7 @@ def information_gain_mit(
         baseline_map: Any scale, for instance a center bias.
         x: Columns of the fixations.
         y: Rows of the fixations.
+        image: Map of each fixation, where the maps are batches.
 
     Raises:
         ConstantMapError: If a map is constant.
@@ -88,6 +99,15 @@ def information_gain_mit(
         ShapeError: If shapes differ, a fixation lies outside, or a map is not finite.
     """
     same_shape(saliency_map, baseline_map, "InfoGain")
+    return per_image(_mean_gain, [saliency_map, baseline_map], (x, y, image))
+
+
+def _mean_gain(
+    saliency_map: Real[Array, "H W"],
+    baseline_map: Real[Array, "H W"],
+    x: Int[Array, " N"],
+    y: Int[Array, " N"],
+) -> Float[Array, ""]:
     columns, rows = distinct_pixels(saliency_map, x, y)
     xp = array_namespace(saliency_map)
     bits = []

@@ -18,6 +18,8 @@ def log_likelihood(
 
     Kümmerer, Wallis & Bethge (2015), PNAS 112(52): (log p + log(H W)) / log 2. Relative to
     uniform because only this compares across image sizes; 0 is chance, there is no upper limit.
+    That the density sums to one is not checked here, where only single pixels are read: an
+    evaluation does, or `foregaze.metrics.checks.refuse_unnormalized`.
 
     Args:
         log_density: In nats; `exp` sums to one.
@@ -28,5 +30,7 @@ def log_likelihood(
     Raises:
         ShapeError: If a fixation lies outside, or a fixated pixel is not finite.
     """
+    fixated = values_at(log_density, x, y, image)
     pixels = log_density.shape[-2] * log_density.shape[-1]
-    return (values_at(log_density, x, y, image) + math.log(pixels)) / math.log(2)
+    bits: Float[Array, " N"] = (fixated + math.log(pixels)) / math.log(2)
+    return bits

@@ -3,6 +3,8 @@
 `M` fixations of other images.
 """
 
+from functools import partial
+
 import numpy as np
 from array_api_compat import array_namespace, device
 from jaxtyping import Float, Int, Real
@@ -13,6 +15,7 @@ from foregaze.metrics.checks import (
     distinct_pixels,
     floating,
     maps_of,
+    per_image,
     refuse_infinite,
     scaled,
     values_at,
@@ -59,23 +62,30 @@ def shuffled_auc(
     xp = array_namespace(saliency_map)
     areas = xp.empty(len(x), dtype=xp.float64, device=device(saliency_map))
     of_others = maps_of(saliency_map, other_image)
-    for (values, rows), (_, others) in zip(maps_of(saliency_map, image), of_others, strict=True):
+    of_maps = zip(maps_of(saliency_map, image), of_others, strict=True)
+    for i, ((values, rows), (_, others)) in enumerate(of_maps):
         negatives = values[other_y[others], other_x[others]]
         if not len(negatives):
-            raise NoFixationError("sAUC needs fixations of other images, and there are none")
+            where = "" if image is None else f"image {i} of the batch: "
+            raise NoFixationError(
+                f"{where}sAUC needs fixations of other images, and there are none"
+            )
         areas[rows] = share_below(values[y[rows], x[rows]], negatives)
     return areas
 
 
 def shuffled_auc_mit(
-    saliency_map: Real[Array, "H W"],
+    saliency_map: Real[Array, "*batch H W"],
     x: Int[Array, " N"],
     y: Int[Array, " N"],
     other_x: Int[Array, " M"],
     other_y: Int[Array, " M"],
+    image: Int[Array, " N"] | None = None,
+    other_image: Int[Array, " M"] | None = None,
+    *,
     rng: np.random.Generator,
     splits: int = 100,
-) -> Float[Array, ""]:
+) -> Float[Array, "*batch"]:
     """AUC-shuffled of the MIT benchmark's MATLAB code, averaged over its random splits.
 
     As `auc_borji`, but each split draws its negatives without replacement from the distinct
@@ -87,6 +97,8 @@ def shuffled_auc_mit(
         y: Rows of the fixations.
         other_x: Columns of the fixations of ten other images.
         other_y: Rows of the same.
+        image: Map of each fixation, where `saliency_map` is a batch.
+        other_image: Map that each fixation of another image is a negative for, in a batch.
         rng: Draws the negatives.
         splits: Times that they are drawn.
 
@@ -95,8 +107,23 @@ def shuffled_auc_mit(
         NoFixationError: Without fixations on this image or on others.
         ShapeError: If a fixation lies outside, or the map has NaN or infinities.
     """
+    area = partial(_mit_area, rng=rng, splits=splits)
+    return per_image(area, [saliency_map], (x, y, image), (other_x, other_y, other_image))
+
+
+def _mit_area(
+    saliency_map: Real[Array, "H W"],
+    x: Int[Array, " N"],
+    y: Int[Array, " N"],
+    other_x: Int[Array, " M"],
+    other_y: Int[Array, " M"],
+    rng: np.random.Generator,
+    splits: int,
+) -> Float[Array, ""]:
     values = scaled(saliency_map, "AUC-shuffled")
     fixated = values_at(values, *distinct_pixels(values, x, y))
+    if not len(other_x):
+        raise NoFixationError("AUC-shuffled needs fixations of other images, and there are none")
     elsewhere = values_at(values, *distinct_pixels(values, other_x, other_y))
     xp = array_namespace(values)
     drawn = min(len(fixated), len(elsewhere))

@@ -1,5 +1,6 @@
 """What an evaluation's report says, before it is Markdown or HTML."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -77,7 +78,8 @@ def sections(comparison: Comparison, pictures: dict[str, Sequence[Picture]]) -> 
         found.append(Section("Calibration", (Paragraph((text,)), *calibration)))
     if categories := _categories(comparison):
         found.append(Section("Categories", (categories,)))
-    found.append(Section("All fixations", _all_fixations(comparison)))
+    if beside := _all_fixations(comparison):
+        found.append(Section("All fixations", beside))
     if examples := pictures.get("examples"):
         found.append(Section("Best and worst images", tuple(examples)))
     return found
@@ -93,6 +95,8 @@ def with_interval(name: str, metric: Metric) -> str:
     """A mean and its interval in one cell."""
     if metric.mean is None:
         return "–"
+    if metric.ci95 is None:
+        return cell(name, metric.mean)
     return f"{cell(name, metric.mean)} {interval_cell(name, metric.ci95)}"
 
 
@@ -172,19 +176,20 @@ def _categories(comparison: Comparison) -> Table | None:
     if not by_category:
         return None
     names = comparison.metrics
+    counts = Counter(comparison.categories[n] for n in comparison.reports[0].evidence.image_names)
     rows = [
-        (category, *_metric_row(model, metrics, names))
+        (f"{category} ({counts[category]})", *_metric_row(model, metrics, names))
         for category, of_models in by_category.items()
         for model, metrics in of_models.items()
     ]
-    return Table((("category", "model", *names), *rows))
+    return Table((("category (images)", "model", *map(_with_arrow, names)), *rows))
 
 
 def _all_fixations(comparison: Comparison) -> tuple[Part, ...]:
     names = comparison.metrics
     reports: tuple[Report, ...] = comparison.reports
     if all(report.evidence.fixations == report.all_fixations.fixations for report in reports):
-        return (Paragraph(("All fixations are scored above.",)),)
+        return ()
     text = (
         "Viewers started at a forced center point, so the first fixation of each scanpath is "
         f"history above. With it, {reports[0].all_fixations.fixations} fixations:"

@@ -47,6 +47,10 @@ def write_report(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for name in ("models.png", "gains.png", "calibration.png"):
+            (folder / name).unlink(missing_ok=True)
+        for earlier in folder.glob("examples-*.png"):
+            earlier.unlink()
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made ({error.strerror or error})") from error
     found = sections(comparison, _pictures(comparison, folder, examples))

@@ -85,6 +85,7 @@ def draw_calibration(
         colors: Of each model.
     """
     figure, panels = _panels(len(observed))
+    largest = max(high for regions in observed.values() for _, (_, high) in regions)
     for panel, (name, regions) in zip(panels, observed.items(), strict=True):
         place = np.arange(1, len(regions) + 1)
         means = np.array([mean for mean, _ in regions])
@@ -94,8 +95,8 @@ def draw_calibration(
         panel.errorbar(
             place, means, np.abs(ends - means), fmt="none", ecolor=_INK, elinewidth=0.9, capsize=1.5
         )
-        panel.set(xticks=place, xlabel="tenth of the predicted mass, densest first", title=name)
-        panel.set_ylim(0, max(0.2, float(ends.max()) * 1.05))
+        panel.set(ylim=(0, max(0.2, 1.05 * largest)), xticks=place)
+        panel.set(xlabel="tenth of the predicted mass, densest first", title=name)
     panels[0].set_ylabel("share of fixations")
     return figure
 
