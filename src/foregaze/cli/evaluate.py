@@ -11,6 +11,7 @@ import typer
 
 from foregaze.cli.options import CheckpointFile, DeviceName
 from foregaze.cli.output import check_file, check_folder
+from foregaze.cli.scanpath_similarity import named_files, print_similarity
 from foregaze.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
@@ -76,18 +77,8 @@ def evaluate(
     ] = False,
 ) -> None:
     """Score models on a data set of fixations."""
-    if resume and overwrite:
-        raise OutputError(
-            "--resume goes on with a report and --overwrite begins it again: give one"
-        )
-    if json is not None:
-        check_file(json, overwrite=overwrite)
-        _check_replaceable(json)
-    if output is not None:
-        _check_report_folder(output, resume=resume, overwrite=overwrite)
-    elif resume:
-        raise OutputError("--resume needs the --output folder of the evaluation that was stopped")
-    compared = _named_files(scanpaths or [], output, replace=overwrite or resume)
+    _check_outputs(json, output, resume=resume, overwrite=overwrite)
+    compared = named_files(scanpaths or [], output, replace=overwrite or resume)
     from foregaze.data import completeness_note, load_dataset
     from foregaze.evaluation.evaluate import REPORTED, known_metrics
 
@@ -111,7 +102,7 @@ def evaluate(
     if output is not None and overwrite:
         (output / SCORES_FILE).unlink(missing_ok=True)
     if compared:
-        _compare_scanpaths(compared, recordings, output)
+        print_similarity(compared, recordings, output)
     if specs:
         comparison = _score(specs, recordings, metrics, checkpoint, device, output, note)
         _print(comparison, json, output)
@@ -203,52 +194,25 @@ def _write(
     write_report(comparison, output, examples)
 
 
-def _compare_scanpaths(
-    given: dict[str, Path], recordings: "EyeTrackingDataset", output: Path | None
+def _check_outputs(
+    json: Path | None, output: Path | None, *, resume: bool, overwrite: bool
 ) -> None:
-    """Print, and write where asked for, how alike generated and human scanpaths are."""
-    from foregaze.cli.progress import ProgressDisplay
-    from foregaze.evaluation.scanpath_csv import read_scanpaths
-    from foregaze.evaluation.scanpaths import compare_scanpaths
-
-    generated = {name: read_scanpaths(path, recordings) for name, path in given.items()}
-    for name, of_images in generated.items():
-        done = 0
-        with ProgressDisplay() as show:
-
-            def on_image(name: str = name, total: int = len(of_images)) -> None:
-                nonlocal done
-                done += 1
-                show(f"{name}: scanpaths on images", done, total)
-
-            report = compare_scanpaths(of_images, recordings, model_name=name, on_image=on_image)
-        typer.echo(report.table())
-        if output is not None:
-            file = _scanpath_report(output, name)
-            report.save(file)
-            typer.echo(f"report: {file}")
-
-
-def _named_files(given: list[str], output: Path | None, *, replace: bool) -> dict[str, Path]:
-    """Files by name, from NAME=FILE; no report of theirs in the way.
+    """Make sure that all can be written, and that nothing is lost by it.
 
     Raises:
-        ConfigError: If one is not of that form, or a name occurs twice.
-        OutputError: If there is a report of that name.
+        OutputError: If not.
     """
-    files: dict[str, Path] = {}
-    for spec in given:
-        name, _, path = spec.partition("=")
-        if not name or not path or "/" in name or name in files:
-            raise ConfigError(f"--scanpaths {spec!r}: expected NAME=FILE, each name once, no '/'")
-        files[name] = Path(path)
-        if output is not None:
-            check_file(_scanpath_report(output, name), overwrite=replace)
-    return files
-
-
-def _scanpath_report(output: Path, name: str) -> Path:
-    return output / f"scanpaths-{name}.json"
+    if resume and overwrite:
+        raise OutputError(
+            "--resume goes on with a report and --overwrite begins it again: give one"
+        )
+    if json is not None:
+        check_file(json, overwrite=overwrite)
+        _check_replaceable(json)
+    if output is not None:
+        _check_report_folder(output, resume=resume, overwrite=overwrite)
+    elif resume:
+        raise OutputError("--resume needs the --output folder of the evaluation that was stopped")
 
 
 def _check_replaceable(json: Path) -> None:
