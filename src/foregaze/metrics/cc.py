@@ -29,4 +29,4 @@ def cc(
     predicted, predicted_squares = centered(saliency_map, "CC")
     empirical, empirical_squares = centered(empirical_map, "CC")
     product = xp.sum(predicted * empirical, axis=(-2, -1))
-    return product / (predicted_squares**0.5 * empirical_squares**0.5)
+    return product / (xp.sqrt(predicted_squares) * xp.sqrt(empirical_squares))

@@ -38,7 +38,7 @@ def nss(
     check_positions(saliency_map, x, y, image)
     deviations, squares = centered(saliency_map, "NSS")  # (*batch, H, W), (*batch)
     pixels = saliency_map.shape[-2] * saliency_map.shape[-1]
-    standard = (squares / pixels) ** 0.5  # (*batch)
+    standard = array_namespace(squares).sqrt(squares / pixels)  # (*batch)
     return values_at(deviations, x, y, image) / (standard if image is None else standard[image])
 
 
