@@ -155,20 +155,13 @@ def _score(
                 convert=needs_densities(metrics),
                 progress=show,
             )
-            done = 0
-
-            def on_image(name: str = scored.name) -> None:
-                nonlocal done
-                done += 1
-                show(f"{name}: images", done, len(recordings))
-
             report = evaluate_model(
                 scored,
                 recordings,
                 metrics=metrics,
                 references=references,
                 journal=journal,
-                on_image=on_image,
+                on_image=show.counter(f"{scored.name}: images", len(recordings)),
             )
             if note:
                 report = replace(report, references=report.references | {"data set": note})

@@ -1,6 +1,8 @@
 """How far a long command is, on stderr."""
 
 import time
+from collections.abc import Callable
+from itertools import count
 from types import TracebackType
 
 from rich.console import Console
@@ -45,6 +47,11 @@ class ProgressDisplay:
         elif time.monotonic() - self._last_line >= _LINE_SECONDS:
             self._last_line = time.monotonic()
             messages.note(f"{what}: {done} of {total}")
+
+    def counter(self, what: str, total: int) -> Callable[[], None]:
+        """A function to call after each of so many steps."""
+        steps = count(1)
+        return lambda: self(what, next(steps), total)
 
     def _draw(self, what: str, done: int, total: int) -> None:
         if what not in self._tasks:

@@ -42,14 +42,8 @@ def print_similarity(
 
     generated = {name: read_scanpaths(path, recordings) for name, path in given.items()}
     for name, of_images in generated.items():
-        done = 0
         with ProgressDisplay() as show:
-
-            def on_image(name: str = name, total: int = len(of_images)) -> None:
-                nonlocal done
-                done += 1
-                show(f"{name}: scanpaths on images", done, total)
-
+            on_image = show.counter(f"{name}: scanpaths on images", len(of_images))
             report = compare_scanpaths(of_images, recordings, model_name=name, on_image=on_image)
         typer.echo(report.table())
         if output is not None:
