@@ -30,11 +30,11 @@ def check_specs(specs: Sequence[str], checkpoint: Path | None) -> None:
     for spec, name in zip(specs, names, strict=True):
         if names.count(name) > 1:
             raise ConfigError(f"two models are called {name!r}: give each another name")
-        _kind(spec)
-        path = spec.partition("=")[2] if _kind(spec) == "files" else spec
-        if _kind(spec) in ("files", "checkpoint") and not Path(path).exists():
+        kind = _kind(spec)
+        path = spec.partition("=")[2] if kind == "files" else spec
+        if kind in ("files", "checkpoint") and not Path(path).exists():
             raise DataError(f"{path}: no such file or folder, for model {name!r}")
-        if checkpoint is not None and _kind(spec) not in ("network", "checkpoint"):
+        if checkpoint is not None and kind not in ("network", "checkpoint"):
             raise ConfigError(
                 f"model {spec!r} takes no checkpoint; those that do: {', '.join(ZOO)}"
             )

@@ -97,11 +97,19 @@ class PredictedMaps:
         return sim_map(log_density, empirical.sigma_px, empirical.fixations)
 
 
+def log_sum(values: Float[np.ndarray, "H W"]) -> float:
+    """Log of the sum of `exp` of an array; infinite if its largest value is not finite."""
+    peak = float(values.max())
+    if not math.isfinite(peak):
+        return math.inf
+    shifted = np.subtract(values, peak, dtype=np.float64)
+    return peak + math.log(np.exp(shifted, out=shifted).sum())
+
+
 def _check_density(log_density: Float[np.ndarray, "H W"], where: str) -> None:
     hint = "; a density must be positive everywhere (a little uniform density helps)"
     _check_finite(log_density, where, "log densities", hint)
-    peak = float(log_density.max())
-    total = peak + math.log(np.exp(log_density - peak).sum(dtype=np.float64))  # logsumexp
+    total = log_sum(log_density)
     if abs(total) > DENSITY_TOLERANCE:
         raise ShapeError(
             f"{where}: exp of the log density sums to {math.exp(min(total, 700.0)):.6g} instead "

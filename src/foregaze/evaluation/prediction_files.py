@@ -22,7 +22,7 @@ from PIL import Image
 
 from foregaze.data import hdf5
 from foregaze.errors import DataError, OutputError, ShapeError
-from foregaze.evaluation.maps import PredictedMaps
+from foregaze.evaluation.maps import PredictedMaps, log_sum
 from foregaze.files import whole_file
 from foregaze.types import EyeTrackingDataset, Size, Stimuli
 
@@ -66,7 +66,7 @@ class PredictionFiles:
                 the other way round.
         """
         values, where = self._read(image)
-        total = _log_sum(values)
+        total = log_sum(values)
         if np.isfinite(total) and (abs(total) <= FILE_TOLERANCE) != self.are_densities:
             theirs = "log density" if self.are_densities else "saliency map"
             raise DataError(
@@ -107,7 +107,7 @@ def read_predictions(path: Path, dataset: EyeTrackingDataset) -> PredictionFiles
             f"({' or '.join(HDF5_SUFFIXES)})" + ("" if path.exists() else "; there is no such file")
         )
     values, where = read(first)
-    are_densities = abs(_log_sum(values)) <= FILE_TOLERANCE
+    are_densities = abs(log_sum(values)) <= FILE_TOLERANCE
     return PredictionFiles(are_densities, where, "" if are_densities else _hint(values), read)
 
 
@@ -119,7 +119,7 @@ def _hint(values: Float[np.ndarray, "H W"]) -> str:
     if values.min() >= 0 and abs(values.sum() - 1) < 0.05:
         return "the first sums to one: if these are densities, give their natural logs"
     if values.max() < 0:
-        for base, total in (("e", _log_sum(values)), ("2", _log_sum(values * np.log(2)))):
+        for base, total in (("e", log_sum(values)), ("2", log_sum(values * np.log(2)))):
             if abs(total) < 0.5:
                 return (
                     f"the first looks like a log density to base {base} that sums to "
@@ -285,11 +285,3 @@ def _checked(values: np.ndarray, where: str) -> Found:
     if values.dtype not in (np.float32, np.float64):
         values = values.astype(np.float32 if values.dtype == np.float16 else np.float64)
     return Found(values, where)
-
-
-def _log_sum(values: Float[np.ndarray, "H W"]) -> float:
-    """Log of the sum of `exp` of an array; infinite if its largest value is not finite."""
-    peak = float(values.max())
-    if not np.isfinite(peak):
-        return np.inf
-    return peak + float(np.log(np.exp(values.astype(np.float64) - peak).sum()))
