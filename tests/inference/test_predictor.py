@@ -5,7 +5,7 @@ from PIL import Image
 from scipy.special import logsumexp
 
 from foregaze.errors import ConfigError, ShapeError, UnknownNameError, WeightsError
-from foregaze.inference.predictor import Predictor
+from foregaze.inference.trunk_predictor import TrunkPredictor
 from foregaze.inference.preprocess import to_working_size
 from foregaze.inference.zoo import load_model
 from foregaze.models.checkpoint import save_checkpoint
@@ -85,7 +85,7 @@ def test_uniform_center_bias_equals_a_flat_one_and_differs_from_the_trained(mode
 
 def test_a_given_center_bias_moves_the_density_to_where_it_is(model):
     trunk, branch = model.model.trunk, model.model.branches[0]
-    single = Predictor("single", model.model, lambda x, b: branch(trunk(x), b), model.device, {})
+    single = TrunkPredictor("single", model.model, lambda x, b: branch(trunk(x), b), model.device, {})
     image = picture(60, 80)
     left = np.where(np.arange(80) < 40, 0.9 / 2400, 0.1 / 2400) * np.ones((60, 1))
     prediction = single.predict(image, centerbias=np.log(left))
@@ -121,7 +121,7 @@ def test_a_prediction_leaves_pytorchs_threads_as_they_were(model):
 
 def test_one_prediction_runs_the_model_once(model):
     calls = []
-    counting = Predictor(
+    counting = TrunkPredictor(
         "counted", model.model, lambda *a: calls.append(1) or model.engine(*a), model.device, {}
     )
     counting.predict(picture(60, 80))

@@ -14,7 +14,10 @@ def models(
     from foregaze.backbones.weights import is_ready_offline
     from foregaze.inference.zoo import ZOO
 
-    ready = {name: is_ready_offline(entry.weights) for name, entry in ZOO.items()}
+    ready = {
+        name: entry.weights is not None and is_ready_offline(entry.weights)
+        for name, entry in ZOO.items()
+    }
     if as_json:
         print_json(
             [
@@ -44,8 +47,10 @@ def models(
     )
 
 
-def _where_from(source: str) -> str:
+def _where_from(source: str | None) -> str:
     """A source of weights in words (see `foregaze.backbones.weights`)."""
+    if source is None:
+        return "none published"
     kind, _, rest = source.partition(":")
     words = {
         "shipped": "part of foregaze",

@@ -12,7 +12,11 @@ from foregaze.evaluation.predicting import predicting
 from foregaze.evaluation.prediction_files import read_predictions
 from foregaze.evaluation.references import References
 from foregaze.evaluation.saliency_baselines import SALIENCY_BASELINES
+from foregaze.inference.centerbias import CenterBiasLike
 from foregaze.inference.zoo import CHECKPOINT_SUFFIX, ZOO, load_model
+
+DATASET = "dataset"
+"""As a center bias: that of the data set which is scored."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, and how many of how many steps are."""
@@ -60,6 +64,7 @@ def load_scored(
     *,
     checkpoint: Path | None = None,
     device: str = "auto",
+    centerbias: CenterBiasLike = None,
     convert: bool = True,
     progress: Progress | None = None,
 ) -> ScoredModel:
@@ -71,6 +76,8 @@ def load_scored(
         references: Of the data set that it will be scored on.
         checkpoint: Weights in place of those that the named model comes with.
         device: For models that run here.
+        centerbias: What they take in place of their own (see `foregaze.inference.centerbias`);
+            "dataset" for that of the data set, from other images than the one it is used on.
         convert: Fit the conversion that gives a model of saliency maps its densities.
         progress: Told about the fitting.
 
@@ -82,13 +89,24 @@ def load_scored(
     dataset = references.dataset
     kind = _kind(spec)
     if kind in ("network", "checkpoint"):
-        return predicting(load_model(spec, checkpoint=checkpoint, device=device), dataset)
+        model = load_model(spec, checkpoint=checkpoint, device=device)
+        if centerbias is None:
+            return predicting(model, dataset)
+        name = centerbias if isinstance(centerbias, str) else "from a file"
+        return predicting(
+            model,
+            dataset,
+            centerbias=_centerbias_of(references, centerbias),
+            centerbias_name=name,
+        )
     if kind == "baseline":
         return BASELINES[spec](references)
     if kind == "saliency baseline":
         maps = SALIENCY_BASELINES[spec]
-        model = SpatialModel(spec, lambda image: maps(dataset.stimuli[image]), identity="baseline")
-        return with_densities(model, references, progress=progress, best_maps=True)
+        saliency = SpatialModel(
+            spec, lambda image: maps(dataset.stimuli[image]), identity="baseline"
+        )
+        return with_densities(saliency, references, progress=progress, best_maps=True)
     name, _, path = spec.partition("=")
     files = read_predictions(Path(path), dataset)
     digest = _files_digest(Path(path))
@@ -97,8 +115,20 @@ def load_scored(
             name, files.maps, notes=(f"log densities from {path}",), identity=digest
         )
     notes = [f"saliency maps from {path}, as they are", *([files.hint] if files.hint else [])]
-    model = SpatialModel(name, files.maps, notes=tuple(notes), identity=digest)
-    return with_densities(model, references, progress=progress) if convert else model
+    of_maps = SpatialModel(name, files.maps, notes=tuple(notes), identity=digest)
+    return with_densities(of_maps, references, progress=progress) if convert else of_maps
+
+
+def _centerbias_of(
+    references: References, centerbias: CenterBiasLike
+) -> Callable[[int], CenterBiasLike]:
+    if not isinstance(centerbias, str) or centerbias != DATASET:
+        return lambda _: centerbias
+    if references.centerbias is None:
+        raise DataError(
+            f"the center bias of the data set cannot be had: {references.absent['centerbias']}"
+        )
+    return references.centerbias_on
 
 
 def _files_digest(path: Path) -> str:

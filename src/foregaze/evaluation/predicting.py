@@ -1,23 +1,37 @@
 """Loaded models as an evaluation sees them, and where they have seen its data set before."""
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from foregaze.evaluation.models import SpatialModel
-from foregaze.inference.predictor import Predictor
+import numpy as np
+from jaxtyping import Float
+
+from foregaze.evaluation.models import ScanpathModel, ScoredModel, SpatialModel
+from foregaze.inference.centerbias import CenterBiasLike
+from foregaze.inference.predictor import Conditional, Predictor
 from foregaze.types import EyeTrackingDataset
 
 
 def predicting(
-    model: Predictor, dataset: EyeTrackingDataset, name: str | None = None
-) -> SpatialModel:
+    model: Predictor,
+    dataset: EyeTrackingDataset,
+    name: str | None = None,
+    *,
+    centerbias: Callable[[int], CenterBiasLike] | None = None,
+    centerbias_name: str = "",
+) -> ScoredModel:
     """A loaded model as an evaluation sees it.
+
+    Models that see past fixations are asked for every fixation after those before it. Images have
+    the data set's pixels per degree.
 
     Args:
         model: From `foregaze.load_model`.
         dataset: Whose stimuli it will predict.
         name: What the report calls it; the model's own name where left out.
+        centerbias: Gives what `model.predict` is to take for the image with an index; the model's
+            own where left out.
+        centerbias_name: Tells that from others, for the report and for scores that are kept.
     """
     seen = training_images(model.card, dataset)
     same_names = set(dataset.stimuli.names) & set(model.card.get("images", ()))
@@ -32,21 +46,42 @@ def predicting(
             f"{len(same_names)} of these {len(dataset)} images have the names of images that it "
             f"was trained on ({model.card['dataset']}): its numbers may not be out of sample"
         )
+    notes = [note] if note else []
+    if centerbias_name:
+        notes.append(f"center bias: {centerbias_name}")
+
+    def on(image: int) -> Conditional:
+        return model.on(
+            dataset.stimuli[image],
+            centerbias=None if centerbias is None else centerbias(image),
+            pixels_per_degree=dataset.px_per_dva,
+        )
+
+    identity = f"{model.digest()} {centerbias_name}".strip()
+    if model.sees_history:
+        notes.append("each fixation is predicted from those before it")
+        return ScanpathModel(name or model.name, dataset, _AfterHistory(on), tuple(notes), identity)
     return SpatialModel(
         name or model.name,
-        lambda image: model.predict(dataset.stimuli[image]).log_density,
-        notes=(note,) if note else (),
-        identity=_weights_digest(model),
+        lambda image: on(image)(np.empty((0, 2))).log_density,
+        notes=tuple(notes),
+        identity=identity,
     )
 
 
-def _weights_digest(model: Predictor) -> str:
-    """SHA-256 of all weights, and whether mirror images are averaged."""
-    digest = hashlib.sha256(f"mirrored: {model.mirrored}".encode())
-    for key, tensor in sorted(model.model.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(tensor.cpu().numpy().tobytes())
-    return digest.hexdigest()
+class _AfterHistory:
+    """Predictions after any history; what an image decides is kept until the next image."""
+
+    def __init__(self, on: Callable[[int], Conditional]) -> None:
+        self._on = on
+        self._last: tuple[int, Conditional] | None = None
+
+    def __call__(
+        self, image: int, x_hist: Float[np.ndarray, " T"], y_hist: Float[np.ndarray, " T"]
+    ) -> Float[np.ndarray, "H W"]:
+        if self._last is None or self._last[0] != image:
+            self._last = (image, self._on(image))
+        return self._last[1](np.column_stack([x_hist, y_hist])).log_density
 
 
 def training_images(card: Mapping[str, Any], dataset: EyeTrackingDataset) -> list[str]:

@@ -1,142 +1,182 @@
 """A loaded model that predicts from images."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from PIL.Image import Image
-from torch import Tensor
 
-from foregaze.errors import ShapeError
+from foregaze.errors import ConfigError
 from foregaze.images import read_image
-from foregaze.inference.onnx_engine import OnnxEngine
+from foregaze.inference.centerbias import CenterBiasLike
+from foregaze.inference.history import Positions, checked_history
 from foregaze.inference.prediction import Prediction
-from foregaze.inference.preprocess import to_working_size
-from foregaze.models.trunk_mixture import TrunkMixture, grid_size, working_size
-from foregaze.ops.logdensity import mix, normalize, pool, resample
-from foregaze.types import Size
+from foregaze.models import AnyModel
+from foregaze.types import ImageArray
 
-_MASS_TOLERANCE = 1e-3
+ImageLike: TypeAlias = str | Path | Image | np.ndarray
+"""Path, PIL image, or uint8 array (H, W, 3) or (H, W)."""
 
-
-Engine = Callable[[Tensor, Tensor], Tensor]
-"""Runs a model's `forward`: pixels (1, 3, H, W) at working size and the center bias (1, h, w) on
-the density grid to a log density (1, h, w)."""
+Conditional = Callable[[Float[np.ndarray, "T 2"]], Prediction]
+"""Predicts the next fixation on one image after past ones, rows of x, y, oldest first."""
 
 
-class Predictor:
+class Predictor(ABC):
     """A model with its weights, ready for images of any size.
 
     Args:
         name: What it was loaded as.
         model: The network.
-        engine: What runs its `forward`.
-        device: Where the engine wants its inputs.
+        device: Where it runs.
         card: What the checkpoint says of its training.
-        mirrored: Average the density with that of the mirror image, at twice the time.
     """
 
+    sees_history: bool = False
+    """Whether the density depends on past fixations."""
+
     def __init__(
-        self,
-        name: str,
-        model: TrunkMixture,
-        engine: Engine,
-        device: torch.device,
-        card: Mapping[str, Any],
-        *,
-        mirrored: bool = False,
+        self, name: str, model: AnyModel, device: torch.device, card: Mapping[str, Any]
     ) -> None:
         self.name = name
         self.model = model
-        self.engine = engine
         self.device = device
         self.card = card
-        self.mirrored = mirrored
 
-    @torch.inference_mode()
     def predict(
         self,
-        image: str | Path | Image | np.ndarray,
+        image: ImageLike,
         *,
-        centerbias: np.ndarray | str | None = None,
+        centerbias: CenterBiasLike = None,
+        x_hist: Positions | None = None,
+        y_hist: Positions | None = None,
+        pixels_per_degree: float | None = None,
+        dataset: str | None = None,
     ) -> Prediction:
-        """Fixation density of one image; one pass of the backbone, two where it is mirrored.
-
-        The image is brought to the model's working size (see `working_size`), the density back to
-        the image's own size by bilinear interpolation of its logarithm.
+        """Fixation density of one image; one pass of the backbone.
 
         Args:
             image: Path, PIL image, or uint8 array (H, W, 3) or (H, W).
             centerbias: Log density (H, W) in nats at the image's size, whose `exp` sums to one;
-                "uniform" for none; by default the one that the model was trained with.
+                "uniform" for none; "mit1003" for that of the published DeepGaze models;
+                `foregaze.data.CenterBias` for that of a data set; by default the model's own.
+            x_hist: For models that see past fixations, their columns in pixels, oldest first; the
+                model looks at the last few. Where left out, one at the image's center; empty for
+                none at all.
+            y_hist: Likewise their rows.
+            pixels_per_degree: Of visual angle, as the image was or is to be seen. Models that were
+                made for one resolution see the image rescaled to it.
+            dataset: For `deepgaze-msdb`, the data set whose viewers are to be predicted.
 
         Raises:
             ImageError: If `image` is no usable image.
-            ShapeError: If `centerbias` has another size or does not sum to one.
+            ShapeError: If center bias or history do not fit the image.
+            ConfigError: If the model has no use for an argument, or its value is impossible.
         """
         array = read_image(image)
-        size: Size = (array.shape[0], array.shape[1])
-        input_size = working_size(self.model.config, size)
-        with _one_torch_thread() if isinstance(self.engine, OnnxEngine) else nullcontext():
-            pixels = to_working_size(array, input_size)[None].to(self.device)
-            prior = self._prior(centerbias, size, grid_size(self.model.config, input_size))
-            log_density = self._run(pixels, prior.to(self.device))
-            at_image_size = resample(log_density, size)[0].float().cpu().numpy()
-            return Prediction(at_image_size, prior[0].numpy())
+        size = (array.shape[0], array.shape[1])
+        if not self.sees_history and (x_hist is not None or y_hist is not None):
+            raise ConfigError(
+                f"model {self.name!r} does not use past fixations: leave out x_hist and y_hist"
+            )
+        history = checked_history(x_hist, y_hist, size)
+        conditional = self.on(
+            array, centerbias=centerbias, pixels_per_degree=pixels_per_degree, dataset=dataset
+        )
+        return conditional(history)
 
-    def _run(
-        self, pixels: Float[Tensor, "1 3 H W"], prior: Float[Tensor, "1 h w"]
-    ) -> Float[Tensor, "1 h w"]:
-        log_density = self.engine(pixels, prior)
-        if not self.mirrored:
-            return log_density
-        mirror_image = self.engine(pixels.flip(-1), prior.flip(-1)).flip(-1)
-        return mix(torch.stack([log_density, mirror_image]))
-
-    def _prior(
+    def predict_batch(
         self,
-        centerbias: np.ndarray | str | None,
-        size: Size,
-        grid: Size,
-    ) -> Float[Tensor, "1 h w"]:
-        if centerbias is None:
-            return resample(self.model.centerbias[None].cpu(), grid)
-        if isinstance(centerbias, str):
-            if centerbias != "uniform":
-                raise ShapeError(
-                    f"centerbias is {centerbias!r}, expected a log density (H, W) or 'uniform'"
-                )
-            return normalize(torch.zeros(1, *grid))
-        return pool(_checked_centerbias(centerbias, size)[None], grid).float()
+        images: Sequence[ImageLike],
+        *,
+        centerbias: CenterBiasLike = None,
+        pixels_per_degree: float | None = None,
+        dataset: str | None = None,
+    ) -> list[Prediction]:
+        """Fixation densities of several images of any sizes, as `predict` gives them."""
+        return [
+            self.predict(
+                image,
+                centerbias=centerbias,
+                pixels_per_degree=pixels_per_degree,
+                dataset=dataset,
+            )
+            for image in images
+        ]
 
+    @abstractmethod
+    def on(
+        self,
+        image: ImageArray,
+        *,
+        centerbias: CenterBiasLike = None,
+        pixels_per_degree: float | None = None,
+        dataset: str | None = None,
+    ) -> Conditional:
+        """All that an image alone decides, its backbone pass included; see `predict`."""
 
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    """Keep PyTorch's threads from waiting actively while ONNX Runtime's want the processor.
+    def sample_scanpaths(
+        self,
+        image: ImageLike,
+        n: int = 10,
+        length: int = 8,
+        seed: int | None = None,
+        *,
+        x_hist: Positions | None = None,
+        y_hist: Positions | None = None,
+        centerbias: CenterBiasLike = None,
+        pixels_per_degree: float | None = None,
+    ) -> Float[np.ndarray, "n length 2"]:
+        """Scanpaths drawn from the model; one pass of the backbone for all of them.
 
-    What PyTorch does around the engine takes a few milliseconds; its threads would cost more.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+        Exact samples: every fixation is drawn from the density that the fixations before it give.
+        Models that do not see past fixations draw independent ones.
 
+        Args:
+            image: As in `predict`.
+            n: Number of scanpaths.
+            length: Fixations of each, those of the history not among them.
+            seed: The same one gives the same scanpaths; None draws anew.
+            x_hist: Fixations that all scanpaths start from, as in `predict`.
+            y_hist: Likewise.
+            centerbias: As in `predict`.
+            pixels_per_degree: As in `predict`.
 
-def _checked_centerbias(centerbias: np.ndarray, size: Size) -> Float[Tensor, "H W"]:
-    if np.shape(centerbias) != size:
-        raise ShapeError(
-            f"centerbias has shape {np.shape(centerbias)}, expected {size}: one value per pixel"
+        Returns:
+            x and y in pixels of the image.
+
+        Raises:
+            ConfigError: If `n` or `length` is below one; see also `predict`.
+        """
+        check_counts(n=n, length=length)
+        prediction = self.predict(
+            image,
+            centerbias=centerbias,
+            x_hist=x_hist,
+            y_hist=y_hist,
+            pixels_per_degree=pixels_per_degree,
         )
-    log_density = torch.as_tensor(np.asarray(centerbias, dtype=np.float64))
-    mass = float(log_density.exp().sum())
-    if not abs(mass - 1) < _MASS_TOLERANCE:
-        raise ShapeError(
-            f"centerbias sums to {mass:.6g} after exp, expected 1: subtract its logsumexp first"
-        )
-    return log_density
+        return prediction.sample(n * length, seed).reshape(n, length, 2)
+
+    def digest(self) -> str:
+        """SHA-256 of all weights and of what else decides predictions."""
+        digest = hashlib.sha256(self._settings().encode())
+        for key, tensor in sorted(self.model.state_dict().items()):
+            digest.update(key.encode())
+            digest.update(tensor.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    def _settings(self) -> str:
+        """What decides predictions beside the weights."""
+        return ""
+
+
+def check_counts(**counts: int) -> None:
+    """Raise a `ConfigError` that names the first count below one."""
+    for argument, value in counts.items():
+        if value < 1:
+            raise ConfigError(f"{argument} is {value}, expected at least 1")

@@ -8,8 +8,12 @@ import torch
 from foregaze.backbones.weights import resolve_weights
 from foregaze.errors import ConfigError, UnknownNameError, WeightsError
 from foregaze.inference.onnx_engine import OnnxEngine
-from foregaze.inference.predictor import Engine, Predictor
-from foregaze.models.checkpoint import load_checkpoint
+from foregaze.inference.predictor import Predictor
+from foregaze.inference.published import PRECISIONS, load_deepgaze
+from foregaze.inference.trunk_predictor import Engine, TrunkPredictor
+from foregaze.models import TrunkMixture
+from foregaze.models.checkpoint import load_checkpoint, read_header
+from foregaze.models.deepgaze_release import RELEASES
 
 CHECKPOINT_SUFFIX = ".safetensors"
 
@@ -18,8 +22,8 @@ CHECKPOINT_SUFFIX = ".safetensors"
 class ModelEntry:
     """A model that can be loaded by name."""
 
-    weights: str
-    """Source of its checkpoint (see `foregaze.backbones.weights`)."""
+    weights: str | None
+    """Source of its checkpoint (see `foregaze.backbones.weights`); None where none is published."""
     description: str
     licence: str
     mirrored: bool = False
@@ -43,6 +47,29 @@ ZOO: dict[str, ModelEntry] = {
         "one pass of EfficientNet-Lite0 at 416x320; a fifth of the time",
         "MIT",
     ),
+    "deepgaze1": ModelEntry(
+        RELEASES["deepgaze1"].source,
+        "DeepGaze I: a linear readout of AlexNet",
+        RELEASES["deepgaze1"].licence,
+    ),
+    "deepgaze2": ModelEntry(
+        None, "DeepGaze II: a deep readout of VGG-19, to be trained", "none published"
+    ),
+    "deepgaze2e": ModelEntry(
+        RELEASES["deepgaze2e"].source,
+        "DeepGaze IIE: 120 readouts of four networks",
+        RELEASES["deepgaze2e"].licence,
+    ),
+    "deepgaze3": ModelEntry(
+        RELEASES["deepgaze3"].source,
+        "DeepGaze III: the next fixation after the last four, on DenseNet-201",
+        RELEASES["deepgaze3"].licence,
+    ),
+    "deepgaze-msdb": ModelEntry(
+        RELEASES["deepgaze-msdb"].source,
+        "DeepGaze MSDB: CLIP and DINOv2 at ten scales, parameters for five data sets",
+        RELEASES["deepgaze-msdb"].licence,
+    ),
 }
 
 
@@ -57,38 +84,76 @@ def load_model(
     checkpoint: str | Path | None = None,
     device: str = "auto",
     mirrored: bool | None = None,
+    precision: str = "float32",
+    compiled: bool = False,
 ) -> Predictor:
     """A model ready to predict.
 
-    On the CPU a checkpoint that holds an ONNX graph runs in ONNX Runtime, elsewhere in PyTorch;
-    log densities agree within 1e-4.
+    Our own models run in ONNX Runtime on the CPU where the checkpoint holds a graph, elsewhere in
+    PyTorch; log densities agree within 1e-4. Published DeepGaze models are downloaded when they
+    are first loaded by name without a checkpoint.
 
     Args:
         name: A name from `list_models`, or the path of one of our checkpoints.
-        checkpoint: Weights to use in place of those that the named model comes with.
-        mirrored: Average the density with that of the mirror image, at twice the time; None for
-            what the named model does.
+        checkpoint: Weights to use in place of those that the named model comes with: a file of
+            ours, or for DeepGaze models a published one, as a path or another source.
         device: "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU where there is one.
+        mirrored: Average the density with that of the mirror image, at twice the time; None for
+            what the named model does. Not for DeepGaze models.
+        precision: "float32", or "bfloat16" or "float16" for the backbone of DeepGaze models.
+        compiled: Compile the backbone of DeepGaze models with `torch.compile`: the first images of
+            a size take minutes, later ones less time.
 
     Raises:
         UnknownNameError: If there is neither such a name nor such a file.
         WeightsError: If weights are missing or do not fit.
-        ConfigError: If the device is not there.
+        ConfigError: If the device is not there, or an option is not for this model.
     """
     target = _device(device)
-    loaded = load_checkpoint(_checkpoint_path(name, checkpoint))
+    if precision not in PRECISIONS:
+        raise UnknownNameError("precision", precision, PRECISIONS)
+    if _is_deepgaze(name):
+        if mirrored:
+            raise ConfigError(f"model {name!r} is not averaged over mirror images")
+        return load_deepgaze(
+            name,
+            None if checkpoint is None else str(checkpoint),
+            ZOO[name].weights if name in ZOO else name,
+            target,
+            precision=precision,
+            compiled=compiled,
+        )
+    if precision != "float32" or compiled:
+        raise ConfigError(f"precision and compiled are for DeepGaze models, not for {name!r}")
+    path = _checkpoint_path(name, checkpoint)
+    loaded = load_checkpoint(path)
+    model = loaded.model
+    if not isinstance(model, TrunkMixture):
+        raise WeightsError(
+            f"{path}: is a checkpoint of another architecture than {name!r}; give its path as the "
+            "model"
+        )
     if target.type == "cpu" and loaded.graph is not None:
-        engine: Engine = OnnxEngine(loaded.graph, loaded.model.state_dict())
+        engine: Engine = OnnxEngine(loaded.graph, model.state_dict())
     else:
-        engine = loaded.model.to(target)
+        engine = model.to(target)
     if mirrored is None:
         mirrored = name in ZOO and ZOO[name].mirrored
-    return Predictor(name, loaded.model, engine, target, loaded.card, mirrored=mirrored)
+    return TrunkPredictor(name, model, engine, target, loaded.card, mirrored=mirrored)
+
+
+def _is_deepgaze(name: str) -> bool:
+    if name in ZOO:
+        return name.startswith("deepgaze")
+    path = Path(name)
+    if not name.endswith(CHECKPOINT_SUFFIX) or not path.is_file():
+        return False
+    return read_header(path).architecture.startswith("deepgaze")
 
 
 def _checkpoint_path(name: str, checkpoint: str | Path | None) -> Path:
     if name in ZOO:
-        return resolve_weights(ZOO[name].weights if checkpoint is None else str(checkpoint))
+        return resolve_weights(str(ZOO[name].weights if checkpoint is None else checkpoint))
     if checkpoint is None and name.endswith(CHECKPOINT_SUFFIX):
         return resolve_weights(name)
     if checkpoint is not None and name.endswith(CHECKPOINT_SUFFIX):

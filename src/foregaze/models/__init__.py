@@ -1,7 +1,34 @@
 """Models, one file each, and the checkpoints that hold what training made of them."""
 
+from typing import Any
+
+from foregaze.models.deepgaze import DeepGaze
+from foregaze.models.deepgaze1 import DeepGaze1
+from foregaze.models.deepgaze2 import DeepGaze2
+from foregaze.models.deepgaze2e import DeepGaze2E
+from foregaze.models.deepgaze3 import DeepGaze3
+from foregaze.models.deepgaze_msdb import DeepGazeMSDB
 from foregaze.models.trunk_mixture import TrunkMixture
 
-MODELS = {"trunk-mixture": TrunkMixture}
+AnyModel = TrunkMixture | DeepGaze | DeepGazeMSDB
 
-__all__ = ["MODELS", "TrunkMixture"]
+MODELS: dict[str, Any] = {
+    "trunk-mixture": TrunkMixture,
+    "deepgaze1": DeepGaze1,
+    "deepgaze2": DeepGaze2,
+    "deepgaze2e": DeepGaze2E,
+    "deepgaze3": DeepGaze3,
+    "deepgaze-msdb": DeepGazeMSDB,
+}
+
+__all__ = [
+    "MODELS",
+    "AnyModel",
+    "DeepGaze",
+    "DeepGaze1",
+    "DeepGaze2",
+    "DeepGaze2E",
+    "DeepGaze3",
+    "DeepGazeMSDB",
+    "TrunkMixture",
+]

@@ -5,7 +5,7 @@ loading checks that they are still the ones that it was trained on.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from foregaze.backbones.weights import file_sha256, resolve_weights
+from foregaze.backbones.downloads import file_sha256
+from foregaze.backbones.weights import check_layout, resolve_weights
 from foregaze.config import Config, make_config
 from foregaze.errors import UnknownNameError, WeightsError
 from foregaze.files import whole_file
-from foregaze.models import MODELS, TrunkMixture
+from foregaze.models import MODELS, AnyModel
 
 FORMAT = "foregaze-1"
 GRAPH_KEY = "onnx_graph"
@@ -33,13 +34,14 @@ class Header(Config):
     architecture: str
     config: dict[str, Any]
     trunk_sha256: str | None
-    """SHA-256 of the file that the frozen weights come from; None for random ones."""
+    """SHA-256 of the file that the frozen weights come from, of several files separated by commas;
+    None for random ones and where the checkpoint holds all weights itself."""
     card: dict[str, Any]
     """How the tensors came to be: recipe, data, numbers."""
 
 
 def save_checkpoint(
-    model: TrunkMixture,
+    model: AnyModel,
     path: Path,
     card: Mapping[str, Any],
     *,
@@ -62,7 +64,7 @@ def save_checkpoint(
         format=FORMAT,
         architecture=_name_of(model),
         config=model.config.model_dump(mode="json"),
-        trunk_sha256=trunk_sha256(model.config.resolved_weights),
+        trunk_sha256=frozen_sha256(model.config.frozen_weights),
         card=dict(card),
     )
     tensors = {key: _stored(tensor, half=half) for key, tensor in model.trained_tensors().items()}
@@ -97,7 +99,7 @@ def read_header(path: Path) -> Header:
 class Checkpoint:
     """What a checkpoint holds, ready to use."""
 
-    model: TrunkMixture
+    model: AnyModel
     """In evaluation mode and single precision, on the CPU."""
     graph: bytes | None
     """ONNX graph of the model, where the checkpoint has one."""
@@ -108,7 +110,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
-        WeightsError: If the file is no checkpoint, does not fit its architecture, or the trunk's
+        WeightsError: If the file is no checkpoint, does not fit its architecture, or the frozen
             weights are missing or are not those that it was trained on.
     """
     header = read_header(path)
@@ -116,11 +118,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise UnknownNameError("architecture", header.architecture, MODELS)
     kind = MODELS[header.architecture]
     config = make_config(kind.Config, header.config, str(path))
-    found = trunk_sha256(config.resolved_weights)
+    found = frozen_sha256(config.frozen_weights)
     if found != header.trunk_sha256:
         raise WeightsError(
             f"{path}: was trained on backbone weights with SHA-256 {header.trunk_sha256}, "
-            f"but {config.resolved_weights} has {found}"
+            f"but {', '.join(config.frozen_weights)} has {found}"
         )
     model = kind(config)
     tensors = read_tensors(path)
@@ -129,19 +131,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(model.eval(), None if graph is None else graph.numpy().tobytes(), header.card)
 
 
-def load_trained(model: TrunkMixture, tensors: Mapping[str, Tensor], source: str) -> None:
+def load_trained(model: AnyModel, tensors: Mapping[str, Tensor], source: str) -> None:
     """Load all tensors that training makes, strictly."""
-    expected = model.trained_tensors()
-    for key in sorted(expected.keys() | tensors.keys()):
-        if key not in tensors or key not in expected:
-            problem = "has no" if key not in tensors else "has an unexpected"
-            raise WeightsError(f"{source}: {problem} tensor {key!r}; it does not fit its model")
-        if tensors[key].shape != expected[key].shape:
-            raise WeightsError(
-                f"{source}: {key} has shape {tuple(tensors[key].shape)}, "
-                f"expected {tuple(expected[key].shape)}"
-            )
-    model.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=False)
+    expected = {key: tuple(tensor.shape) for key, tensor in model.trained_tensors().items()}
+    check_layout(expected, tensors, source)
+    model.load_state_dict(
+        {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, strict=False
+    )
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -157,9 +153,14 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path}: cannot be read as a checkpoint ({error})") from error
 
 
-def trunk_sha256(source: str) -> str | None:
-    """Hash of the file behind a source of frozen weights; None for random ones."""
-    return None if source.startswith("random:") else file_sha256(resolve_weights(source))
+def frozen_sha256(sources: Sequence[str]) -> str | None:
+    """Hashes of the files behind sources of frozen weights; None where none is a file."""
+    hashes = [
+        file_sha256(resolve_weights(source))
+        for source in sources
+        if not source.startswith("random:")
+    ]
+    return ",".join(hashes) or None
 
 
 def _stored(tensor: Tensor, *, half: bool) -> Tensor:
@@ -170,5 +171,5 @@ def _stored(tensor: Tensor, *, half: bool) -> Tensor:
     return tensor.clone(memory_format=torch.contiguous_format)
 
 
-def _name_of(model: TrunkMixture) -> str:
+def _name_of(model: AnyModel) -> str:
     return next(name for name, kind in MODELS.items() if isinstance(model, kind))

@@ -30,12 +30,8 @@ from foregaze.config import Config
 from foregaze.ops.blur import gaussian_blur
 from foregaze.ops.logdensity import mix, normalize
 from foregaze.ops.softplus import softplus
+from foregaze.ops.working_size import size_of_area
 from foregaze.types import Size
-
-SIZE_MULTIPLE_PX = 32
-"""Input sides are multiples of the coarsest stride, so that all grids nest without offset."""
-LONGEST_SIDES = 4.0
-"""An input side is at most this many times the side of the square of the same area."""
 
 
 class BranchConfig(Config):
@@ -89,26 +85,19 @@ class TrunkMixtureConfig(Config):
         return self.backbone_weights or default_weights(self.backbone)
 
     @property
+    def frozen_weights(self) -> tuple[str, ...]:
+        """Sources of weights that are not part of a checkpoint."""
+        return (self.resolved_weights,)
+
+    @property
     def trunk_outputs(self) -> tuple[int, ...]:
         """Frozen stages whose outputs some branch needs, in ascending order."""
         return tuple(sorted(set().union(*(branch.frozen_inputs for branch in self.branches))))
 
 
 def working_size(config: TrunkMixtureConfig, size: Size) -> Size:
-    """Input size for an image of a given size.
-
-    The image keeps its aspect ratio and is scaled to the area of `input_size`; each side is then
-    rounded to a multiple of 32 pixels. Beyond an aspect ratio of 16 the longer side stays at four
-    times the square root of that area, and the image is squeezed.
-    """
-    area = math.prod(config.input_size)
-    height, width = (
-        min(side * math.sqrt(area / math.prod(size)), LONGEST_SIDES * math.sqrt(area))
-        for side in size
-    )
-    return tuple(  # type: ignore[return-value]
-        SIZE_MULTIPLE_PX * max(1, round(side / SIZE_MULTIPLE_PX)) for side in (height, width)
-    )
+    """Input size for an image of a given size."""
+    return size_of_area(config.input_size, size)
 
 
 class Trunk(nn.Module):

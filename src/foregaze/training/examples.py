@@ -22,7 +22,7 @@ from foregaze.backbones.staged import Features
 from foregaze.data.centerbias import CenterBias
 from foregaze.errors import DataError
 from foregaze.inference.preprocess import RESIZING, to_working_size
-from foregaze.models.checkpoint import trunk_sha256
+from foregaze.models.checkpoint import frozen_sha256
 from foregaze.models.trunk_mixture import Trunk, TrunkMixtureConfig, grid_size, working_size
 from foregaze.training.recipe import DataConfig
 from foregaze.types import EyeTrackingDataset, Size
@@ -66,7 +66,7 @@ class StoredFeatures:
         self.stages = tuple(stages)
         self.stimuli = dataset.stimuli
         self.store = FeatureStore(store)
-        self._weights = trunk_sha256(config.resolved_weights) or config.resolved_weights
+        self._weights = frozen_sha256([config.resolved_weights]) or config.resolved_weights
         self._image_hashes: dict[int, str] = {}
 
     def keys(self, view: View) -> dict[int, bytes]:

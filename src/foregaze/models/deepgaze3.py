@@ -1,0 +1,121 @@
+"""DeepGaze III: where people look next, given the image and their last four fixations.
+
+Kümmerer, Bethge & Wallis (2022), "DeepGaze III: modeling free-viewing human scanpaths with deep
+learning", Journal of Vision 22(5):7. A saliency network on frozen DenseNet-201 features, a scanpath
+network on offsets to past fixations, a fixation selection network that joins them, a finalizer;
+ten components, one for each cross-validation fold.
+
+`B` batch, `K` components, `T` history, `h w` and `P` cells of the readout grid, `u v` cells of the
+density's grid.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from foregaze.models.deepgaze import DeepGaze, Head
+from foregaze.models.deepgaze_config import DENSENET_TAPS, BackboneConfig, DeepGazeConfig
+from foregaze.models.deepgaze_networks import (
+    NARROW,
+    Finalizers,
+    FixationSelectionNetworks,
+    SaliencyNetworks,
+    ScanpathNetworks,
+    Views,
+    history_offsets,
+    published_networks,
+)
+from foregaze.ops.finalizer import FinerGrid
+from foregaze.ops.nearest import CompactGrid
+
+
+class DeepGaze3Config(DeepGazeConfig):
+    """DeepGaze III as published."""
+
+    backbones: tuple[BackboneConfig, ...] = (
+        BackboneConfig(name="densenet201", taps=DENSENET_TAPS),
+    )
+    components: int = 10
+    readout_factor: float = 4.0
+    saliency_map_factor: float = 4.0
+    history: int = 4
+    """Past fixations that the scanpath network sees."""
+
+
+class DeepGaze3Head(Head):
+    """Saliency from features, scanpath features from the history, and what selects from both."""
+
+    def __init__(self, config: DeepGaze3Config, channels: Sequence[int], components: int) -> None:
+        super().__init__(config, channels, components)
+        self.saliency = SaliencyNetworks(components, sum(channels))
+        self.scanpath = ScanpathNetworks(components, config.history)
+        self.fixation_selection = FixationSelectionNetworks(components, NARROW)
+        self.finalizers = Finalizers(components, config.blur_sigma)
+
+    def saliency_maps(
+        self, features: Sequence[Tensor], grid: FinerGrid
+    ) -> Float[Tensor, "B K h w"]:
+        """What the image alone decides, on the readout grid."""
+        readout_grid = self.readout_grid(features, grid.image_size)
+        return readout_grid.expand(self.saliency(features, readout_grid))
+
+    def after(
+        self,
+        saliency: Float[Tensor, "B K h w"],
+        grid: FinerGrid,
+        centerbias: Float[Tensor, "B u v"],
+        x_hist: Float[Tensor, "B T"],
+        y_hist: Float[Tensor, "B T"],
+    ) -> Iterator[Float[Tensor, "B k u v"]]:
+        """Log densities of the components of the next fixation, given `saliency_maps`."""
+        h, w = saliency.shape[-2:]
+        offsets = history_offsets(x_hist, y_hist, grid.image_size, (h, w)).to(saliency.dtype)
+        readout = self.fixation_selection(saliency.flatten(-2), self.scanpath(offsets), None)
+        everywhere = CompactGrid.of([(h, w)], (h, w))
+        readout = torch.unflatten(readout, -1, (h, w))
+        parts: Iterator[Tensor] = self.finalizers(readout, everywhere, grid, centerbias)
+        return parts
+
+    def forward(
+        self,
+        features: Sequence[Tensor],
+        grid: FinerGrid,
+        centerbias: Float[Tensor, "B u v"],
+        *history: Tensor,
+    ) -> Iterator[Float[Tensor, "B k u v"]]:
+        """See `Head`."""
+        return self.after(self.saliency_maps(features, grid), grid, centerbias, *history)
+
+    def published(self) -> Views:
+        """See `Head`."""
+        return published_networks(
+            self.components,
+            saliency_networks=self.saliency,
+            scanpath_networks=self.scanpath,
+            fixation_selection_networks=self.fixation_selection,
+            finalizers=self.finalizers,
+        )
+
+
+class DeepGaze3(DeepGaze):
+    """The whole model."""
+
+    Config = DeepGaze3Config
+    Head = DeepGaze3Head
+    published_as = (("", "features.features.1."),)
+    sees_history = True
+
+    def saliency_maps(
+        self, pixels: Float[Tensor, "B 3 H W"], grid: FinerGrid
+    ) -> Float[Tensor, "B K h w"]:
+        """What the images alone decide, for `after`; one pass of the backbone."""
+        return self.head.saliency_maps(self.features(pixels, 0), grid)
+
+    @property
+    def head(self) -> DeepGaze3Head:
+        """The one head."""
+        head = self.heads[0]
+        assert isinstance(head, DeepGaze3Head)
+        return head
