@@ -16,7 +16,6 @@ import numpy as np
 from jaxtyping import Float
 from rich.progress import track
 
-from foregaze.config import read_config
 from foregaze.data import load_dataset
 from foregaze.evaluation import REPORTED, References, Report, ScoredModel, SpatialModel, evaluate
 from foregaze.evaluation.comparison import compare
@@ -26,7 +25,7 @@ from foregaze.evaluation.references import fit_references
 from foregaze.inference.zoo import ZOO, load_model
 from foregaze.reports.write import write_report
 from foregaze.training.branch import make_part
-from foregaze.training.recipe import Recipe
+from foregaze.training.recipes import read_recipe
 from foregaze.types import EyeTrackingDataset
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +49,7 @@ described below; the data set is that of [Xu et al. 2014](data.md).
 
 def out_of_fold(name: str, run: Path, dataset: EyeTrackingDataset) -> ScoredModel:
     """A shipped model's recipe on images that its training did not see."""
-    recipe = read_config(Recipe, run / "recipe.yaml")
+    recipe = read_recipe(run / "recipe.yaml")
     model_of = {}
     for part_name in recipe.part_names():
         if part_name != "all":

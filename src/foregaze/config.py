@@ -36,6 +36,19 @@ def read_config(
     Raises:
         ConfigError: If the file cannot be read, is not YAML, or does not validate.
     """
+    return make_config(kind, read_yaml(path, overrides), str(path))
+
+
+def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """A YAML file as plain keys and values.
+
+    Args:
+        path: The YAML file.
+        overrides: See `read_config`.
+
+    Raises:
+        ConfigError: If the file cannot be read or is not YAML.
+    """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -48,7 +61,7 @@ def read_config(
         raise ConfigError(f"{path}: expected keys and values, found {type(content).__name__}")
     for override in overrides:
         _replace(content, override)
-    return make_config(kind, content, str(path))
+    return content
 
 
 def make_config(kind: type[AnyConfig], content: dict[str, Any], source: str) -> AnyConfig:

@@ -26,7 +26,7 @@ def test_the_mixture_has_a_branch_for_each_seed():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"brunches": []}, "unknown key 'brunches'; known here: backbone"),
+        ({"brunches": []}, "unknown key 'brunches'; known here: architecture, backbone"),
         ({"data": {"root": "x", "flods": 3}}, "unknown key 'data.flods'; known here: centerbias"),
         ({"branches": [BRANCH | {"stages": [{"name": "a", "epochs": 0}]}]}, "greater than or"),
         ({"branches": [BRANCH | {"seeds": [1, 1]}]}, "seeds must differ"),

@@ -1,7 +1,5 @@
 """Whole runs of a toy recipe on a few of OSIE's images."""
 
-import shutil
-
 import pytest
 import torch
 
@@ -13,20 +11,7 @@ from foregaze.models.checkpoint import load_checkpoint, read_tensors
 from foregaze.training.branch import branch_path, make_part, train_branch
 from foregaze.training.recipe import Recipe
 from foregaze.training.run import train
-
-IMAGES = 12
-
-
-@pytest.fixture(scope="session")
-def small_osie(osie_root, tmp_path_factory):
-    """OSIE with its first images only; the fixation table stays whole, as the loader allows."""
-    root = tmp_path_factory.mktemp("osie")
-    for folder in ("stimuli", "mouse_lab"):
-        (root / folder).mkdir()
-        for path in sorted((osie_root / folder).iterdir())[:IMAGES]:
-            shutil.copy(path, root / folder)
-    shutil.copytree(osie_root / "eye", root / "eye")
-    return root
+from tests.training.conftest import IMAGES
 
 
 @pytest.fixture

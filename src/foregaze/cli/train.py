@@ -37,14 +37,13 @@ def train(
     """Train a model by its recipe, and score it out of fold."""
     check_folder(output)
     from foregaze.cli.progress import ProgressDisplay
-    from foregaze.config import read_config
-    from foregaze.training.recipe import Recipe
+    from foregaze.training.recipes import read_recipe
     from foregaze.training.run import train as run_recipe
 
     overrides = list(settings or ())
     if workers is not None:
         overrides.append(f"workers={workers}")
-    resolved = read_config(Recipe, recipe, overrides)
+    resolved = read_recipe(recipe, overrides)
     with ProgressDisplay() as show:
         report = run_recipe(resolved, output, resume=resume, on_progress=show)
     if report is not None:

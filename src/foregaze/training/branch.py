@@ -13,12 +13,13 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from foregaze.data import load_dataset
 from foregaze.data.folds import assign_folds, split_validation
-from foregaze.errors import DataError
+from foregaze.errors import ConfigError, DataError
+from foregaze.models import AnyModel
 from foregaze.models.checkpoint import save_checkpoint
-from foregaze.models.trunk_mixture import Branch, TrunkMixture, TrunkMixtureConfig
+from foregaze.training.components import HeadComponent, component_of, initial_model
 from foregaze.training.examples import Examples, StoredFeatures
 from foregaze.training.module import BranchTraining
-from foregaze.training.recipe import Recipe, Stage
+from foregaze.training.recipe import RunPlan, Stage
 from foregaze.types import EyeTrackingDataset
 
 
@@ -33,7 +34,7 @@ class Part:
     """Only ever reported."""
 
 
-def make_part(recipe: Recipe, dataset: EyeTrackingDataset, name: str) -> Part:
+def make_part(recipe: RunPlan, dataset: EyeTrackingDataset, name: str) -> Part:
     """Images that a part fits, stops on and reports; the same in every process."""
     test: list[int] = []
     training = list(range(len(dataset)))
@@ -51,7 +52,7 @@ def branch_path(output: Path, part: str, branch: str, seed: int) -> Path:
 
 
 def train_branch(
-    recipe: Recipe, output: Path, part: Part, number: int, seed: int, on_epoch: Callable[[], None]
+    recipe: RunPlan, output: Path, part: Part, number: int, seed: int, on_epoch: Callable[[], None]
 ) -> None:
     """Train one branch and save it; goes on from the last finished epoch if there is one.
 
@@ -65,26 +66,19 @@ def train_branch(
     """
     _silence_lightning()
     branch = recipe.branches[number]
-    model = _initial_model(recipe.model_config_of([branch.config]), seed)
+    model = initial_model(recipe, number, seed)
     folder = output / part.name / f"{branch.name}-{seed}"
     for stage in branch.stages:
-        module = _stage_module(recipe, part, stage, seed, model)
+        module = _stage_module(recipe, part, number, stage, seed, model)
         _fit_stage(module, folder / stage.name, on_epoch)
     card = {"part": part.name, "seed": seed}
     save_checkpoint(model, branch_path(output, part.name, branch.name, seed), card)
 
 
-def _initial_model(config: TrunkMixtureConfig, seed: int) -> TrunkMixture:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return TrunkMixture(config)
-
-
 def _stage_module(
-    recipe: Recipe, part: Part, stage: Stage, seed: int, model: TrunkMixture
+    recipe: RunPlan, part: Part, number: int, stage: Stage, seed: int, model: AnyModel
 ) -> BranchTraining:
-    branch = model.branches[0]
-    assert isinstance(branch, Branch)
+    component = component_of(recipe, number, model)
     dataset = load_dataset(stage.dataset or recipe.data.name, recipe.data.root)
     images = len(part.fit) + len(part.validation) + len(part.test)
     if len(dataset) != images:
@@ -92,10 +86,19 @@ def _stage_module(
             f"stage {stage.name!r}: {dataset.name} has {len(dataset)} images, expected the same "
             f"{images} as {recipe.data.name}"
         )
-    features = StoredFeatures(model.config, model.config.trunk_outputs, dataset, recipe.store)
-    examples = Examples(dataset, features, part.fit, recipe.data)
+    history = component.history if isinstance(component, HeadComponent) else 0
+    if stage.histories_per_image and not history:
+        raise ConfigError(
+            f"stage {stage.name!r}: {recipe.architecture} does not see past fixations, so that "
+            "histories_per_image must be 0"
+        )
+    config = recipe.features_of(number)
+    features = StoredFeatures(config, config.trunk_outputs, dataset, recipe.store)
+    examples = Examples(
+        dataset, features, part.fit, recipe.data, stage.histories_per_image, history
+    )
     return BranchTraining(
-        branch, stage, seed, examples, part.fit, part.validation, mirror=recipe.data.mirror
+        component, stage, seed, examples, part.fit, part.validation, mirror=recipe.data.mirror
     )
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
@@ -33,6 +33,18 @@ class View(NamedTuple):
 
     image: int
     mirrored: bool
+    draw: tuple[int, ...] = ()
+    """Seed of the fixations that are predicted from those before them."""
+
+
+class History(NamedTuple):
+    """Fixations to predict, and those before them; `M` of each image, `T` before each."""
+
+    x: Float[Tensor, "*B M T"]
+    """Pixels of the working size, most recent first, NaN where there is none."""
+    y: Float[Tensor, "*B M T"]
+    cell: Int[Tensor, "*B M"]
+    """Where on the density grid the fixations lie, row after row."""
 
 
 class Example(NamedTuple):
@@ -43,6 +55,7 @@ class Example(NamedTuple):
     """Log density on the model's density grid."""
     counts: Float[Tensor, "*B H W"]
     """Fixations per cell of the target grid."""
+    history: History | None = None
 
 
 class StoredFeatures:
@@ -110,6 +123,23 @@ class StoredFeatures:
         return feature.float()
 
 
+def _with_history(
+    dataset: EyeTrackingDataset, length: int
+) -> list[Float[np.ndarray, "N {length}+1 2"]]:
+    """For each image, its evidence fixations and those before them, most recent first.
+
+    Fixations that are missing between others are left out, not left open.
+    """
+    x, y = dataset.history(length)
+    past = np.stack([x, y], -1)[:, ::-1]
+    absent = np.isnan(past[..., 0])
+    past = np.take_along_axis(past, np.argsort(absent, axis=1, kind="stable")[..., None], axis=1)
+    f = dataset.fixations
+    rows = np.concatenate([np.column_stack([f.x, f.y])[:, None], past], axis=1)
+    evidence = f.order >= int(dataset.starts_at_center)
+    return [rows[evidence & (f.image == image)] for image in range(len(dataset))]
+
+
 def _file_hash(path: Path) -> str:
     if not path.is_file():
         raise DataError(
@@ -127,6 +157,8 @@ class Examples(Dataset[Example]):
         features: Features of the same images.
         fit_images: Images whose fixations make the center bias (each without its own).
         data: Target grid and center bias.
+        histories: Fixations of an image that are predicted from those before them.
+        history: Past fixations that are seen.
     """
 
     def __init__(
@@ -135,6 +167,8 @@ class Examples(Dataset[Example]):
         features: StoredFeatures,
         fit_images: Sequence[int],
         data: DataConfig,
+        histories: int = 0,
+        history: int = 0,
     ) -> None:
         self.features = features
         self.sizes = dataset.stimuli.sizes
@@ -143,12 +177,32 @@ class Examples(Dataset[Example]):
         self._position = {image: position for position, image in enumerate(fit_images)}
         self._prior = CenterBias(dataset.subset(fit_images), data.centerbias_sigma_px)
         self._priors: dict[int, Float[Tensor, "h w"]] = {}
+        self.histories = histories
+        if histories:
+            self._evidence = _with_history(dataset, history)
 
     def __getitem__(self, view: View) -> Example:
-        example = Example(self.features[view], self.prior(view.image), self.counts(view.image))
+        prior, counts = self.prior(view.image), self.counts(view.image)
+        history = self.drawn(view) if self.histories else None
         if view.mirrored:  # the features are those of the mirrored image already
-            return Example(example.features, example.centerbias.flip(-1), example.counts.flip(-1))
-        return example
+            prior, counts = prior.flip(-1), counts.flip(-1)
+        return Example(self.features[view], prior, counts, history)
+
+    def drawn(self, view: View) -> History:
+        """Some fixations on an image and those before them, in pixels of the working size."""
+        rows = self._evidence[view.image]
+        generator = np.random.default_rng((*view.draw, view.image))
+        rows = rows[generator.choice(len(rows), self.histories, replace=len(rows) < self.histories)]
+        size = self.sizes[view.image]
+        height, width = working_size(self.features.config, size)
+        xy = rows * np.array([width / size[1], height / size[0]])  # (M, 1 + T, 2)
+        if view.mirrored:
+            xy[..., 0] = width - xy[..., 0]
+        h, w = grid_size(self.features.config, (height, width))
+        column = np.clip((xy[:, 0, 0] * (w / width)).astype(np.int64), 0, w - 1)
+        row = np.clip((xy[:, 0, 1] * (h / height)).astype(np.int64), 0, h - 1)
+        x, y = torch.from_numpy(xy[:, 1:].astype(np.float32)).unbind(-1)
+        return History(x, y, torch.from_numpy(row * w + column))
 
     def prior(self, image: int) -> Float[Tensor, "h w"]:
         """Center bias of an image, from the other images that are fitted."""
@@ -188,7 +242,7 @@ class EpochBatches(Sampler[list[View]]):
         generator = np.random.default_rng(seed)
         by_size: dict[Size, list[View]] = defaultdict(list)
         for image in generator.permutation(np.asarray(images)):
-            view = View(int(image), bool(mirror and generator.random() < 0.5))
+            view = View(int(image), bool(mirror and generator.random() < 0.5), seed)
             by_size[sizes[view.image]].append(view)
         batches = [
             views[start : start + batch_size]
@@ -215,8 +269,10 @@ def batches_per_epoch(images: Sequence[int], sizes: Sequence[Size], batch_size: 
 def collate(examples: Sequence[Example]) -> Example:
     """Stack examples of images of one size."""
     stages = examples[0].features
+    histories = [e.history for e in examples if e.history is not None]
     return Example(
         {stage: torch.stack([e.features[stage] for e in examples]) for stage in stages},
         torch.stack([e.centerbias for e in examples]),
         torch.stack([e.counts for e in examples]),
+        History(*map(torch.stack, zip(*histories, strict=True))) if histories else None,
     )

@@ -11,8 +11,10 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from foregaze.models.trunk_mixture import Branch, working_size
+from foregaze.backbones.staged import Features
+from foregaze.models.trunk_mixture import working_size
 from foregaze.ops.logdensity import resample
+from foregaze.training.components import Component
 from foregaze.training.examples import (
     EpochBatches,
     Example,
@@ -22,6 +24,10 @@ from foregaze.training.examples import (
     collate,
 )
 from foregaze.training.recipe import Stage
+
+
+SCALARS = ("log_sigma", "centerbias_weight", "sigma", "center_bias_weight")
+"""Ends of the names of blur widths and center bias weights, which have a rate of their own."""
 
 
 def log_likelihood_bits(
@@ -47,7 +53,7 @@ class BranchTraining(lightning.LightningModule):
 
     def __init__(
         self,
-        branch: Branch,
+        branch: Component,
         stage: Stage,
         seed: int,
         examples: Examples,
@@ -101,19 +107,34 @@ class BranchTraining(lightning.LightningModule):
             stage: feature.contiguous(memory_format=torch.channels_last)
             for stage, feature in batch.features.items()
         }
+        if batch.history is not None:
+            return self._bits_after(batch, features)
         height, width = batch.counts.shape[-2:]
-        log_density = self.branch(features, batch.centerbias)
+        log_density: Tensor = self.branch(features, batch.centerbias)
         return log_likelihood_bits(resample(log_density, (height, width)), batch.counts)
+
+    def _bits_after(self, batch: Example, features: Features) -> Float[Tensor, " B"]:
+        """Mean over an image's drawn fixations, each under the density after those before it."""
+        assert batch.history is not None
+        log_density = self.branch(features, batch.centerbias, batch.history)  # (B * M, h, w)
+        cells = log_density.flatten(1)
+        nats = cells.gather(1, batch.history.cell.flatten()[:, None])
+        bits: Tensor = (nats[:, 0] + math.log(cells.shape[1])) / math.log(2)
+        return bits.reshape(batch.history.cell.shape).mean(1)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW; each group's rate warms up and falls as a cosine to zero."""
         stage, parameters = self.stage, dict(self.branch.named_parameters())
         tuned = [p for name, p in parameters.items() if name.startswith("stages.")]
-        others = [p for name, p in parameters.items() if not name.startswith("stages.")]
+        others = {name: p for name, p in parameters.items() if not name.startswith("stages.")}
+        scalars = [name for name in others if name.endswith(SCALARS)]
         groups: list[dict[str, Any]] = [
-            {"params": [p for p in others if p.ndim], "lr": stage.learning_rate},
             {
-                "params": [p for p in others if not p.ndim],
+                "params": [p for name, p in others.items() if name not in scalars],
+                "lr": stage.learning_rate,
+            },
+            {
+                "params": [others[name] for name in scalars],
                 "lr": stage.scalar_learning_rate,
                 "weight_decay": 0.0,
             },

@@ -1,11 +1,15 @@
 """Recipes: everything that decides what a training run makes, as data.
 
+This file has what all recipes share and those of our own models; `foregaze.training.recipes` reads
+a file whatever it trains.
+
 A recipe trains one model per part: each fold's model on the images of the other folds, and the
 model to ship on all images. The branches of a model are trained independently of each other.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -48,18 +52,20 @@ class Stage(Config):
     weight_decay: float = Field(0.01, ge=0)
     warmup_steps: int = Field(50, ge=0)
     clip_gradient_norm: float = Field(1.0, gt=0)
+    histories_per_image: int = Field(0, ge=0)
+    """For models that see past fixations: fixations of an image that are predicted from those
+    before them in each epoch, drawn anew. With 0 all are predicted from the image alone."""
 
 
-class BranchRecipe(Config):
+class BranchPlan(Config):
     """How branches of one kind are trained; one for each seed."""
 
     name: str
-    config: BranchConfig
     stages: tuple[Stage, ...] = Field(min_length=1)
     seeds: tuple[int, ...] = Field((0,), min_length=1)
 
     @model_validator(mode="after")
-    def _names_differ(self) -> "BranchRecipe":
+    def _names_differ(self) -> "BranchPlan":
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds must differ, not {self.seeds}")
         if len({stage.name for stage in self.stages}) != len(self.stages):
@@ -67,16 +73,14 @@ class BranchRecipe(Config):
         return self
 
 
-class Recipe(Config):
-    """A whole training run."""
+class RunPlan(Config):
+    """What all training runs have in common, whatever they train."""
 
     name: str
     """What the model is called in reports."""
-    backbone: str = "tf_efficientnet_lite2"
-    backbone_weights: str | None = None
-    input_size: tuple[int, int] = (576, 768)
-    density_stride: int = 4
-    branches: tuple[BranchRecipe, ...] = Field(min_length=1)
+    architecture: str
+    """From `foregaze.models.MODELS`; it decides what else a recipe holds."""
+    branches: tuple[BranchPlan, ...] = Field(min_length=1)
     data: DataConfig
     parts: tuple[str, ...] = ("folds", "all")
     """"folds", "fold-0", "fold-1", ...: models to be scored; "all": the model to ship."""
@@ -87,7 +91,7 @@ class Recipe(Config):
     """Folder of the feature store."""
 
     @model_validator(mode="after")
-    def _parts_are_known(self) -> "Recipe":
+    def _parts_are_known(self) -> "RunPlan":
         known = ["folds", "all", *(f"fold-{k}" for k in range(self.data.folds))]
         wrong = [part for part in self.parts if part not in known]
         if wrong or not self.parts:
@@ -102,6 +106,27 @@ class Recipe(Config):
         names = [n for part in self.parts for n in (every_fold if part == "folds" else [part])]
         return list(dict.fromkeys(names))
 
+    def features_of(self, number: int) -> TrunkMixtureConfig:
+        """Backbone, input size and frozen stages that branch `number` is trained on."""
+        raise NotImplementedError
+
+
+class BranchRecipe(BranchPlan):
+    """A branch of a trunk mixture."""
+
+    config: BranchConfig
+
+
+class Recipe(RunPlan):
+    """A training run that makes a trunk mixture."""
+
+    architecture: Literal["trunk-mixture"] = "trunk-mixture"
+    backbone: str = "tf_efficientnet_lite2"
+    backbone_weights: str | None = None
+    input_size: tuple[int, int] = (576, 768)
+    density_stride: int = 4
+    branches: tuple[BranchRecipe, ...] = Field(min_length=1)
+
     def model_config_of(self, branches: Sequence[BranchConfig]) -> TrunkMixtureConfig:
         """The configuration of a model with some branches."""
         return TrunkMixtureConfig(
@@ -111,6 +136,10 @@ class Recipe(Config):
             density_stride=self.density_stride,
             branches=tuple(branches),
         )
+
+    def features_of(self, number: int) -> TrunkMixtureConfig:
+        """See `RunPlan`: what all branches need, since all have the same frozen stages."""
+        return self.mixture
 
     @property
     def mixture(self) -> TrunkMixtureConfig:

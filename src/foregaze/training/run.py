@@ -15,10 +15,8 @@ from typing import Any
 
 import torch
 import yaml
-from torch import Tensor
 
 from foregaze.backbones.staged import create_backbone
-from foregaze.config import read_config
 from foregaze.data import load_dataset
 from foregaze.data.centerbias import CenterBias
 from foregaze.errors import ConfigError, DataError, OutputError
@@ -27,11 +25,12 @@ from foregaze.evaluation.predicting import predicting
 from foregaze.evaluation.report import Report, merge, read_report
 from foregaze.inference.zoo import load_model
 from foregaze.models.checkpoint import load_trained, read_tensors, save_checkpoint
-from foregaze.models.onnx_graph import export_graph
-from foregaze.models.trunk_mixture import Trunk, TrunkMixture, grid_size
+from foregaze.models.trunk_mixture import Trunk, TrunkMixtureConfig, grid_size
 from foregaze.training.branch import Part, branch_path, make_part, train_branch
+from foregaze.training.components import graph_of, joined
 from foregaze.training.examples import StoredFeatures, View
-from foregaze.training.recipe import Recipe
+from foregaze.training.recipe import RunPlan
+from foregaze.training.recipes import read_recipe
 from foregaze.types import EyeTrackingDataset
 
 OnProgress = Callable[[str, int, int], None]
@@ -41,7 +40,7 @@ _VIEWS_PER_JOB = 20
 _POLL_SECONDS = 0.5
 
 
-def train(recipe: Recipe, output: Path, *, resume: bool, on_progress: OnProgress) -> Report | None:
+def train(recipe: RunPlan, output: Path, *, resume: bool, on_progress: OnProgress) -> Report | None:
     """Run a recipe.
 
     Leaves in `output` the resolved `recipe.yaml`; for each part its branches, `model.safetensors`
@@ -84,11 +83,11 @@ def train(recipe: Recipe, output: Path, *, resume: bool, on_progress: OnProgress
     return report
 
 
-def _claim_output(recipe: Recipe, output: Path, *, resume: bool) -> None:
+def _claim_output(recipe: RunPlan, output: Path, *, resume: bool) -> None:
     """Make the folder and leave the recipe in it, or check that it is the one found there."""
     kept = output / "recipe.yaml"
     if resume and kept.exists():
-        if _what_is_made(read_config(Recipe, kept)) != _what_is_made(recipe):
+        if _what_is_made(read_recipe(kept)) != _what_is_made(recipe):
             raise ConfigError(f"{output}: was begun with another recipe; see {kept}")
         return
     try:
@@ -102,7 +101,7 @@ def _claim_output(recipe: Recipe, output: Path, *, resume: bool) -> None:
         raise OutputError(f"{output}: cannot be written ({error})") from error
 
 
-def _what_is_made(recipe: Recipe) -> Recipe:
+def _what_is_made(recipe: RunPlan) -> RunPlan:
     """The recipe without the choices that do not change its result."""
     same = {"workers": 1, "store": Path(), "parts": ("all",)}
     data = recipe.data.model_copy(update={"root": Path()})
@@ -110,7 +109,7 @@ def _what_is_made(recipe: Recipe) -> Recipe:
 
 
 @contextmanager
-def _workers(recipe: Recipe) -> Iterator[ProcessPoolExecutor]:
+def _workers(recipe: RunPlan) -> Iterator[ProcessPoolExecutor]:
     """Worker processes, which an error or an interrupt ends at once: every run can be resumed."""
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(recipe.workers, context, _start_worker, (recipe.threads_per_worker,))
@@ -154,32 +153,30 @@ def _follow(jobs: Iterable[Future[Any]], what: str, on_progress: OnProgress) -> 
 
 
 def _fill_store(
-    recipe: Recipe, dataset: EyeTrackingDataset, pool: ProcessPoolExecutor, on_progress: OnProgress
+    recipe: RunPlan, dataset: EyeTrackingDataset, pool: ProcessPoolExecutor, on_progress: OnProgress
 ) -> None:
-    features = _stored_features(recipe, dataset)
     mirrored = (False, True) if recipe.data.mirror else (False,)
-    missing = features.missing([View(i, m) for i in range(len(dataset)) for m in mirrored])
-    features.store.close()
-    chunks = [missing[i : i + _VIEWS_PER_JOB] for i in range(0, len(missing), _VIEWS_PER_JOB)]
-    _follow([pool.submit(_fill, recipe, chunk) for chunk in chunks], "features", on_progress)
+    views = [View(i, m) for i in range(len(dataset)) for m in mirrored]
+    jobs = []
+    for config in dict.fromkeys(recipe.features_of(n) for n in range(len(recipe.branches))):
+        features = StoredFeatures(config, config.trunk_outputs, dataset, recipe.store)
+        missing = features.missing(views)
+        features.store.close()
+        chunks = [missing[i : i + _VIEWS_PER_JOB] for i in range(0, len(missing), _VIEWS_PER_JOB)]
+        jobs += [pool.submit(_fill, recipe, config, chunk) for chunk in chunks]
+    _follow(jobs, "features", on_progress)
 
 
-def _stored_features(recipe: Recipe, dataset: EyeTrackingDataset) -> StoredFeatures:
-    mixture = recipe.mixture
-    return StoredFeatures(mixture, mixture.trunk_outputs, dataset, recipe.store)
-
-
-def _fill(recipe: Recipe, views: list[View]) -> None:
+def _fill(recipe: RunPlan, config: TrunkMixtureConfig, views: list[View]) -> None:
     dataset = load_dataset(recipe.data.name, recipe.data.root)
-    features = _stored_features(recipe, dataset)
-    backbone = create_backbone(recipe.backbone, recipe.mixture.resolved_weights)
-    trunk = Trunk(recipe.mixture, backbone)
+    features = StoredFeatures(config, config.trunk_outputs, dataset, recipe.store)
+    trunk = Trunk(config, create_backbone(config.backbone, config.resolved_weights))
     for view in views:
         features.fill(view, trunk)
     features.store.close()
 
 
-def _branches(recipe: Recipe) -> list[tuple[int, int]]:
+def _branches(recipe: RunPlan) -> list[tuple[int, int]]:
     """Number and seed of every branch, in the order of the mixture."""
     return [(number, seed) for number, b in enumerate(recipe.branches) for seed in b.seeds]
 
@@ -188,7 +185,7 @@ BranchJob = tuple[Part, int, int]
 """A part, and number and seed of a branch."""
 
 
-def _unfinished_branches(recipe: Recipe, output: Path, parts: list[Part]) -> list[BranchJob]:
+def _unfinished_branches(recipe: RunPlan, output: Path, parts: list[Part]) -> list[BranchJob]:
     return [
         (part, number, seed)
         for number, seed in _branches(recipe)
@@ -198,7 +195,7 @@ def _unfinished_branches(recipe: Recipe, output: Path, parts: list[Part]) -> lis
 
 
 def _train_branches(
-    recipe: Recipe,
+    recipe: RunPlan,
     output: Path,
     jobs: list[BranchJob],
     pool: ProcessPoolExecutor,
@@ -224,30 +221,28 @@ def _train_branches(
             on_progress("epochs", done, epochs)
 
 
-def _assemble(recipe: Recipe, dataset: EyeTrackingDataset, output: Path, part: Part) -> Path:
+def _assemble(recipe: RunPlan, dataset: EyeTrackingDataset, output: Path, part: Part) -> Path:
     """Join a part's branches and its center bias in one model file."""
     path = output / part.name / "model.safetensors"
     if path.exists():
         return path
-    config = recipe.mixture
-    model = TrunkMixture(config)
-    tensors: dict[str, Tensor] = {}
-    for place, (number, seed) in enumerate(_branches(recipe)):
-        branch = branch_path(output, part.name, recipe.branches[number].name, seed)
-        for key, tensor in read_tensors(branch).items():
-            if key.startswith("branches.0."):
-                tensors[key.replace("branches.0.", f"branches.{place}.", 1)] = tensor
+    trained = {
+        (number, seed): read_tensors(
+            branch_path(output, part.name, recipe.branches[number].name, seed)
+        )
+        for number, seed in _branches(recipe)
+    }
     prior = CenterBias(dataset.subset(part.fit), recipe.data.centerbias_sigma_px)
-    size = grid_size(config, config.input_size)
-    tensors["centerbias"] = torch.from_numpy(prior.log_density(size))
+    config = recipe.features_of(0)
+    centerbias = prior.log_density(grid_size(config, config.input_size))
+    model, tensors = joined(recipe, trained, torch.from_numpy(centerbias))
     load_trained(model, tensors, str(path.parent))
-    save_checkpoint(
-        model, path, _card(recipe, dataset, part), half=True, graph=export_graph(model.eval())
-    )
+    card = _card(recipe, dataset, part)
+    save_checkpoint(model, path, card, half=True, graph=graph_of(model))
     return path
 
 
-def _card(recipe: Recipe, dataset: EyeTrackingDataset, part: Part) -> dict[str, Any]:
+def _card(recipe: RunPlan, dataset: EyeTrackingDataset, part: Part) -> dict[str, Any]:
     """What a model file says of how it was made."""
     return {
         "recipe": recipe.model_dump(mode="json", exclude={"store", "workers"}),
@@ -257,7 +252,7 @@ def _card(recipe: Recipe, dataset: EyeTrackingDataset, part: Part) -> dict[str, 
     }
 
 
-def _score(recipe: Recipe, part: Part, model: Path) -> None:
+def _score(recipe: RunPlan, part: Part, model: Path) -> None:
     dataset = load_dataset(recipe.data.name, recipe.data.root)
     if not part.test:
         raise DataError(f"{part.name}: has no test images")

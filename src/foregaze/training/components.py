@@ -1,0 +1,150 @@
+"""What is trained at a time, for every architecture: one component on frozen features.
+
+A component maps frozen features and a center bias on the density grid to a log density on that
+grid. Trained components are joined into the model that a recipe makes.
+
+`B` batch, `M` fixations of an image, `T` history, `h w` density grid.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from foregaze.backbones.staged import Features
+from foregaze.errors import ConfigError
+from foregaze.models import MODELS, AnyModel, DeepGaze, TrunkMixture
+from foregaze.models.deepgaze import Head
+from foregaze.models.deepgaze3 import DeepGaze3Head
+from foregaze.models.onnx_graph import export_graph
+from foregaze.models.trunk_mixture import Branch
+from foregaze.ops.finalizer import FinerGrid
+from foregaze.training.deepgaze_recipe import DeepGazeRecipe
+from foregaze.training.examples import History
+from foregaze.training.recipe import Recipe, RunPlan
+
+
+class HeadComponent(nn.Module):
+    """A DeepGaze head with one component, as training sees it.
+
+    Args:
+        head: It is fitted in place.
+        taps: Stages that it reads.
+        density_stride: Pixels of the working size per cell of the density grid.
+    """
+
+    def __init__(self, head: Head, taps: Sequence[int], density_stride: int) -> None:
+        super().__init__()
+        self.head = head
+        self.taps = tuple(taps)
+        self.density_stride = density_stride
+
+    @property
+    def history(self) -> int:
+        """Past fixations that the head sees."""
+        return self.head.history if isinstance(self.head, DeepGaze3Head) else 0
+
+    def forward(
+        self, features: Features, centerbias: Float[Tensor, "B h w"], history: History | None = None
+    ) -> Float[Tensor, "_ h w"]:
+        """Log density in nats on the density grid; `exp` sums to one over (h, w).
+
+        With a history there is one for each of its fixations, those of an image side by side;
+        without one, one for each image, after no fixation.
+        """
+        taps = [features[tap] for tap in self.taps]
+        height, width = centerbias.shape[-2:]
+        grid = FinerGrid.of_blocks(
+            (height * self.density_stride, width * self.density_stride), float(self.density_stride)
+        )
+        if isinstance(self.head, DeepGaze3Head):
+            maps = self.head.saliency_maps(taps, grid)
+            x, y = self._past(history, centerbias)
+            each = x.shape[1]
+            parts = self.head.after(
+                maps.repeat_interleave(each, 0),
+                grid,
+                centerbias.repeat_interleave(each, 0),
+                x.flatten(0, 1),
+                y.flatten(0, 1),
+            )
+        else:
+            parts = self.head(taps, grid, centerbias)
+        (log_density,) = parts
+        per_cell: Tensor = log_density[:, 0] + grid.log_pixels(log_density)
+        return per_cell
+
+    def _past(
+        self, history: History | None, like: Float[Tensor, "B h w"]
+    ) -> tuple[Float[Tensor, "B M T"], Float[Tensor, "B M T"]]:
+        if history is not None:
+            return history.x, history.y
+        nowhere = like.new_full((len(like), 1, self.history), torch.nan)
+        return nowhere, nowhere
+
+
+Component = Branch | HeadComponent
+
+
+def initial_model(recipe: RunPlan, number: int, seed: int) -> AnyModel:
+    """A model with one untrained component of branch `number`."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if isinstance(recipe, Recipe):
+            return TrunkMixture(recipe.model_config_of([recipe.branches[number].config]))
+        assert isinstance(recipe, DeepGazeRecipe)
+        model: DeepGaze = MODELS[recipe.architecture](recipe.model_config_of([number], 1))
+        return model
+
+
+def component_of(recipe: RunPlan, number: int, model: AnyModel) -> Component:
+    """What is fitted of a model from `initial_model`."""
+    if isinstance(model, TrunkMixture):
+        branch = model.branches[0]
+        assert isinstance(branch, Branch)
+        return branch
+    assert isinstance(model, DeepGaze)
+    assert isinstance(recipe, DeepGazeRecipe)
+    head = model.heads[0]
+    assert isinstance(head, Head)
+    return HeadComponent(head, recipe.branches[number].taps, recipe.density_stride)
+
+
+def joined(
+    recipe: RunPlan, trained: Mapping[tuple[int, int], Mapping[str, Tensor]], centerbias: Tensor
+) -> tuple[AnyModel, dict[str, Tensor]]:
+    """The model that a recipe makes, and the tensors to load into it.
+
+    Args:
+        recipe: The run.
+        trained: Tensors of each component by branch and seed.
+        centerbias: Log density on the density grid.
+    """
+    tensors = {"centerbias": centerbias}
+    if isinstance(recipe, Recipe):
+        for place, of_branch in enumerate(trained.values()):
+            for key, tensor in of_branch.items():
+                if key.startswith("branches.0."):
+                    tensors[key.replace("branches.0.", f"branches.{place}.", 1)] = tensor
+        return TrunkMixture(recipe.mixture), tensors
+    assert isinstance(recipe, DeepGazeRecipe)
+    components = {len(branch.seeds) for branch in recipe.branches}
+    if len(components) > 1:
+        raise ConfigError(
+            f"branches of {recipe.architecture} need equally many seeds, not {sorted(components)}"
+        )
+    numbers = list(range(len(recipe.branches)))
+    for number in numbers:
+        members = [of_branch for (branch, _), of_branch in trained.items() if branch == number]
+        for key in members[0]:
+            if key.startswith("heads.0."):
+                whole = torch.cat([member[key] for member in members])
+                tensors[key.replace("heads.0.", f"heads.{number}.", 1)] = whole
+    model: DeepGaze = MODELS[recipe.architecture](recipe.model_config_of(numbers, components.pop()))
+    return model, tensors
+
+
+def graph_of(model: AnyModel) -> bytes | None:
+    """The ONNX graph of a model, where it has one."""
+    return export_graph(model.eval()) if isinstance(model, TrunkMixture) else None

@@ -1,0 +1,36 @@
+"""Recipe files, whatever they train."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from foregaze.config import read_config, read_yaml
+from foregaze.errors import UnknownNameError
+from foregaze.training.deepgaze_recipe import DeepGazeRecipe
+from foregaze.training.recipe import Recipe, RunPlan
+
+RECIPES: dict[str, type[RunPlan]] = {
+    "trunk-mixture": Recipe,
+    "deepgaze1": DeepGazeRecipe,
+    "deepgaze2": DeepGazeRecipe,
+    "deepgaze2e": DeepGazeRecipe,
+    "deepgaze3": DeepGazeRecipe,
+}
+"""Kind of recipe for each architecture that can be trained."""
+
+
+def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> RunPlan:
+    """A validated recipe.
+
+    Args:
+        path: The YAML file; its `architecture` decides what else it holds, that of our own models
+            where it has none.
+        overrides: See `foregaze.config.read_config`.
+
+    Raises:
+        ConfigError: If the file cannot be read or does not validate.
+        UnknownNameError: If there is no such architecture to train.
+    """
+    architecture = read_yaml(path, overrides).get("architecture", "trunk-mixture")
+    if architecture not in RECIPES:
+        raise UnknownNameError("architecture", str(architecture), RECIPES)
+    return read_config(RECIPES[architecture], path, overrides)

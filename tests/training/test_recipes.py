@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import pytest
+
+from foregaze.errors import UnknownNameError
+from foregaze.training.deepgaze_recipe import DeepGazeRecipe
+from foregaze.training.recipe import Recipe
+from foregaze.training.recipes import RECIPES, read_recipe
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_recipe_of_the_repository_is_valid(path):
+    recipe = read_recipe(path)
+    assert isinstance(recipe, RECIPES[recipe.architecture])
+
+
+def test_the_architecture_decides_what_a_recipe_holds(tmp_path):
+    kinds = {path.stem: type(read_recipe(path)) for path in CONFIGS}
+    assert kinds["default"] is Recipe
+    assert kinds["osie-deepgaze3"] is DeepGazeRecipe
+
+
+def test_an_unknown_architecture_lists_the_known_ones(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("architecture: deepgaze4\n")
+    with pytest.raises(UnknownNameError, match=r"'deepgaze4'.*deepgaze2e"):
+        read_recipe(path)
