@@ -63,6 +63,7 @@ def test_density_is_that_of_the_reference(per_backbone):
 @pytest.mark.parametrize("number", range(4))
 def test_density_on_each_backbone_is_that_of_the_reference(per_backbone, number):
     theirs = load_fixture("deepgaze2e")["per_backbone"][:, number]
+    # measured 3.8e-6, 8.6e-6, 1.9e-6 and 7.6e-6
     assert_close(per_backbone[:, number], theirs, atol=2e-5)
 
 
@@ -89,7 +90,7 @@ def test_head_gives_the_density_of_the_reference(size, dtype):
     features = [arrays[f"feature_{i}"] for i in range(3)]
     ours = density(head, features, arrays["centerbias"])
     assert ours.dtype == dtype
-    assert_close(ours, arrays["out"][:, 0], atol=5e-6)
+    assert_close(ours, arrays["out"][:, 0], atol=4e-6)  # measured 1.9e-6
 
 
 @pytest.mark.parametrize("size", ["even", "odd"])
@@ -108,7 +109,7 @@ def test_head_equals_the_plain_one(case):
     head, plain = mixture_pair(case, slots=0)
     features, centerbias = features_of(case), centerbias_of(case)
     theirs = plain.forward_features(features, case.image_size, centerbias)[:, 0]
-    assert_close(density(head, features, centerbias), theirs, atol=1e-10)
+    assert_close(density(head, features, centerbias), theirs, atol=1e-9)  # measured 5e-11
 
 
 @EVERY_CASE

@@ -63,7 +63,7 @@ def test_saliency_map_is_that_of_the_reference(deepgaze3):
     features = deepgaze3.features(image, 0)
     maps = deepgaze3.heads[0].saliency_maps(features, deepgaze3.grid((150, 202)))
     assert maps.shape == (1, 10, 19, 26)
-    assert_close(maps[:, :1], theirs["saliency_component0"], atol=2e-6)
+    assert_close(maps[:, :1], theirs["saliency_component0"], atol=2e-6)  # 6.1e-7
 
 
 @torch.inference_mode()
@@ -94,7 +94,7 @@ def test_head_gives_the_density_of_the_reference(size, dtype):
     features = [arrays[f"feature_{i}"] for i in range(3)]
     ours = density(head, features, arrays["centerbias"], arrays["x_hist"], arrays["y_hist"])
     assert ours.dtype == dtype
-    assert_close(ours, arrays["out"][:, 0], atol=5e-6)
+    assert_close(ours, arrays["out"][:, 0], atol=4e-6)  # measured 1.9e-6
 
 
 @pytest.mark.parametrize("size", ["even", "odd"])

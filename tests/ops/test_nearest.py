@@ -62,9 +62,9 @@ def test_downsampling_by_four_keeps_the_top_left_pixel_of_each_block():
 
 @pytest.mark.parametrize("factor", [1.0, 1.5, 2.0, 3.0, 49.0])
 def test_downsampled_length_is_that_of_what_is_downsampled(factor):
-    for n in range(49, 400):
+    for n in range(99, 400):
         x = torch.zeros(1, n)
-        rows = nearest_downsample(x.expand(49, n), factor)
+        rows = nearest_downsample(x.expand(99, n), factor)
         assert rows.shape[-1] == downsampled_length(n, factor)
 
 

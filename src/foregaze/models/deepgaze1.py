@@ -11,6 +11,7 @@ layer instead of all convolutional ones, and no sparsity penalty.
 from collections.abc import Iterator, Sequence
 
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
 from foregaze.models.deepgaze import DeepGaze, Head
@@ -23,9 +24,9 @@ class DeepGaze1Config(DeepGazeConfig):
     """DeepGaze I as published."""
 
     backbones: tuple[BackboneConfig, ...] = (BackboneConfig(name="alexnet", taps=("features.10",)),)
-    components: int = 1
-    readout_factor: float = 4.0
-    saliency_map_factor: float = 4.0
+    components: int = Field(1, ge=1)
+    readout_factor: float = Field(4.0, gt=0)
+    saliency_map_factor: float = Field(4.0, ge=1)
 
 
 class DeepGaze1Head(Head):

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
 from foregaze.models.deepgaze import DeepGaze, Head
@@ -30,9 +31,9 @@ class DeepGaze2Config(DeepGazeConfig):
     backbones: tuple[BackboneConfig, ...] = (
         BackboneConfig(name="vgg19", taps=("conv5_1", "relu5_1", "relu5_2", "conv5_3", "relu5_4")),
     )
-    components: int = 10
-    readout_factor: float = 4.0
-    saliency_map_factor: float = 2.0
+    components: int = Field(10, ge=1)
+    readout_factor: float = Field(4.0, gt=0)
+    saliency_map_factor: float = Field(2.0, ge=1)
 
 
 class DeepGaze2Head(Head):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
 from foregaze.models.deepgaze import DeepGaze, Head
@@ -56,10 +57,10 @@ class DeepGaze2EConfig(DeepGazeConfig):
     """DeepGaze IIE as published."""
 
     backbones: tuple[BackboneConfig, ...] = BACKBONES
-    components: int = 30
+    components: int = Field(30, ge=1)
     """On each backbone."""
-    readout_factor: float = 16.0
-    saliency_map_factor: float = 2.0
+    readout_factor: float = Field(16.0, gt=0)
+    saliency_map_factor: float = Field(2.0, ge=1)
 
 
 class DeepGaze2EHead(Head):

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
 from foregaze.models.deepgaze import DeepGaze, Head
@@ -37,10 +38,10 @@ class DeepGaze3Config(DeepGazeConfig):
     backbones: tuple[BackboneConfig, ...] = (
         BackboneConfig(name="densenet201", taps=DENSENET_TAPS),
     )
-    components: int = 10
-    readout_factor: float = 4.0
-    saliency_map_factor: float = 4.0
-    history: int = 4
+    components: int = Field(10, ge=1)
+    readout_factor: float = Field(4.0, gt=0)
+    saliency_map_factor: float = Field(4.0, ge=1)
+    history: int = Field(4, ge=1)
     """Past fixations that the scanpath network sees."""
 
 
@@ -49,6 +50,7 @@ class DeepGaze3Head(Head):
 
     def __init__(self, config: DeepGaze3Config, channels: Sequence[int], components: int) -> None:
         super().__init__(config, channels, components)
+        self.history = config.history
         self.saliency = SaliencyNetworks(components, sum(channels))
         self.scanpath = ScanpathNetworks(components, config.history)
         self.fixation_selection = FixationSelectionNetworks(components, NARROW)

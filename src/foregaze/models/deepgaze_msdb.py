@@ -18,6 +18,7 @@ import math
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
+from pydantic import Field
 from torch import Tensor, nn
 
 from foregaze.models.deepgaze import (
@@ -44,10 +45,10 @@ class DeepGazeMSDBConfig(DeepGazeConfig):
         BackboneConfig(name="clip_rn50x64", taps=("layer4.2.conv2",), weights=PUBLISHED),
         BackboneConfig(name="dinov2_vitb14", taps=("blocks.10", "blocks.6"), weights=PUBLISHED),
     )
-    downsample: float = 1.0
-    readout_factor: float = 8.0
-    saliency_map_factor: float = 2.0
-    px_per_dva: float | None = None
+    downsample: float = Field(1.0, ge=1)
+    readout_factor: float = Field(8.0, gt=0)
+    saliency_map_factor: float = Field(2.0, ge=1)
+    px_per_dva: float | None = Field(None, gt=0)
     scales_px_per_dva: tuple[float, ...] = (5.0, 10.0, 17.5, 24.0, 30.0)
     """Resolutions at which the image is seen."""
     scales_px: tuple[int, ...] = (128, 256, 512, 768, 1024)

@@ -122,7 +122,7 @@ def component_log_densities(
         yield z - (z + log_pixels).logsumexp((-2, -1), keepdim=True)
 
 
-def mean_density(log_densities: Iterable[Float[Tensor, "B k u v"]]) -> Float[Tensor, "B u v"]:
+def mean_density(log_densities: Iterable[Float[Tensor, "B _ u v"]]) -> Float[Tensor, "B u v"]:
     """Log of the mean over all components, which come some at a time."""
     total, count = None, 0
     for part in log_densities:
