@@ -6,16 +6,18 @@ BIN := $(VENV)/bin
 OSIE ?= ../shared/osie
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test format lint type imports docs check train-default osie-table \
-	benchmark benchmark-metrics clean
+.PHONY: help setup demo test format lint type imports docs check train-default train-deepgaze \
+	osie-table benchmark benchmark-metrics benchmark-deepgaze clean
 
 help:
 	@echo "make demo           predict scikit-image's photographs, into demo/"
 	@echo "make test           run the tests (needs OSIE in $(OSIE))"
 	@echo "make check          tests, lint, types, import contract, docs: what CI runs"
 	@echo "make train-default  make the shipped weights again from OSIE (hours)"
+	@echo "make train-deepgaze train the heads of DeepGaze I, II, IIE and III on OSIE, by folds"
 	@echo "make osie-table     score baselines and models on OSIE out of fold, into docs/osie.md"
 	@echo "make benchmark      time predictions against their backbone passes"
+	@echo "make benchmark-deepgaze  time the DeepGaze models against the plain algorithm"
 	@echo "make benchmark-metrics  time metrics, against pysaliency with PYSALIENCY=its/python"
 
 setup: $(READY)
@@ -61,13 +63,22 @@ train-default: setup
 	$(BIN)/python tools/ship.py runs/default-best
 	$(BIN)/python tools/ship.py runs/default-fast
 
+train-deepgaze: setup
+	for run in osie-deepgaze2 osie-deepgaze1 osie-deepgaze2e osie-deepgaze3; do \
+		$(BIN)/foregaze train configs/$$run.yaml --set data.root=$(OSIE) --output runs/$$run --resume \
+		|| exit; done
+
 osie-table: setup
 	@test -e runs/default-best/fold-4/model.safetensors || $(MAKE) train-default
+	@test -e runs/osie-deepgaze3/report.json || $(MAKE) train-deepgaze
 	$(BIN)/python tools/osie_table.py --osie $(OSIE)
 	$(BIN)/python tools/write_numbers.py
 
 benchmark-metrics: setup
 	$(BIN)/python tools/benchmark_metrics.py --osie $(OSIE) $(if $(PYSALIENCY),--pysaliency-python $(PYSALIENCY))
+
+benchmark-deepgaze: setup
+	$(BIN)/python tools/benchmark_deepgaze.py --osie $(OSIE)
 
 benchmark: setup
 	$(BIN)/python tools/benchmark.py --osie $(OSIE)

@@ -1,7 +1,8 @@
 """Score the baselines and the shipped models on OSIE, and write the table that the docs show.
 
 `python tools/osie_table.py --osie ../shared/osie` scores every image with the fold model that did
-not see it, so it needs the runs of `make train-default`. It writes the report into runs/osie-table
+not see it, so it needs the runs of `make train-default` and `make train-deepgaze`, whose own reports
+of the DeepGaze heads it takes over. It writes the report into runs/osie-table
 (where it also goes on if it was stopped), and from it docs/osie.md with its figures and the
 out-of-fold reports in docs/reports that README and model card are made from.
 """
@@ -22,6 +23,7 @@ from foregaze.evaluation.comparison import compare
 from foregaze.evaluation.journal import Journal, settings_of
 from foregaze.evaluation.load import load_scored
 from foregaze.evaluation.references import fit_references
+from foregaze.evaluation.report import read_report
 from foregaze.inference.zoo import ZOO, load_model
 from foregaze.reports.write import write_report
 from foregaze.training.branch import make_part
@@ -39,6 +41,8 @@ BASELINES = (
     "joint-bound",
 )
 SHIPPED = ("default-fast", "default", "default-best")
+HEADS = ("osie-deepgaze1", "osie-deepgaze2", "osie-deepgaze2e", "osie-deepgaze3")
+"""Runs of DeepGaze heads, the spatial ones in the papers' order."""
 INTRODUCTION = """# OSIE
 
 Made by `make osie-table`, which scores each image with a model that saw neither it nor its copy
@@ -108,6 +112,10 @@ def main() -> None:
     reports = [score(model, references, journal) for model in models]
     for report in reports[len(BASELINES) :]:
         report.save(ROOT / "docs" / "reports" / f"{report.model}.json")
+    for run in HEADS:
+        report = read_report(arguments.runs / run / "report.json")
+        report.save(ROOT / "docs" / "reports" / f"{run}.json")
+        reports.append(report)
     write_report(compare(reports), output, {})
     write_docs(output)
     print(compare(reports).table())

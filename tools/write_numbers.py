@@ -1,4 +1,4 @@
-"""Write the out-of-fold numbers of docs/reports into README.md and docs/model-card.md.
+"""Write the out-of-fold numbers of docs/reports into README.md, the model card and docs/deepgaze.md.
 
 Each of these pages has a table between two marker lines, made anew from the reports. With
 `--check` nothing is written, and the exit code is 1 where a page does not say what they say.
@@ -11,7 +11,12 @@ from pathlib import Path
 from foregaze.evaluation.report import Report, read_report
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/model-card.md")
+PAGES = {
+    "README.md": "default*",
+    "docs/model-card.md": "default*",
+    "docs/deepgaze.md": "osie-deepgaze*",
+}
+"""The reports that each page shows."""
 BEGIN = "<!-- numbers: made by tools/write_numbers.py -->"
 END = "<!-- end of numbers -->"
 HEAD = "| model | IGE | IG | LL | NSS | AUC |\n| --- | --- | --- | --- | --- | --- |\n"
@@ -31,10 +36,15 @@ def cells(report: Report) -> str:
     return " | ".join(found)
 
 
-def table() -> str:
-    """One row per shipped model."""
-    reports = {path.stem: read_report(path) for path in (ROOT / "docs" / "reports").glob("*.json")}
-    return HEAD + "".join(f"| `{n}` | {cells(reports[n])} |\n" for n in sorted(reports))
+def table(pattern: str) -> str:
+    """One row per report, in the order of their files' names."""
+    rows = []
+    paths = (ROOT / "docs" / "reports").glob(f"{pattern}.json")
+    for path in sorted(paths, key=lambda path: path.stem):
+        report = read_report(path)
+        name = f"`{path.stem}`" if report.model == path.stem else report.model
+        rows.append(f"| {name} | {cells(report)} |\n")
+    return HEAD + "".join(rows)
 
 
 def main() -> int:
@@ -43,11 +53,11 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing")
     check = parser.parse_args().check
     stale = []
-    for page in PAGES:
+    for page, pattern in PAGES.items():
         text = (ROOT / page).read_text()
         before, rest = text.split(BEGIN)
         after = rest.split(END)[1]
-        current = f"{before}{BEGIN}\n\n{table()}\n{END}{after}"
+        current = f"{before}{BEGIN}\n\n{table(pattern)}\n{END}{after}"
         if current != text:
             stale.append(page)
             if not check:

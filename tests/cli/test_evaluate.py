@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import foregaze
+from tests.inference.toy_deepgaze import save_toy
 
 
 @pytest.fixture
@@ -143,3 +144,50 @@ def test_a_report_does_not_go_among_the_stimuli(evaluate, osie_root):
 def test_a_run_that_cannot_begin_leaves_nothing(evaluate, tmp_path):
     evaluate("--output", "report", model="mine=nowhere").error()
     assert not (tmp_path / "report").exists()
+
+
+def test_a_center_bias_changes_scores_and_is_reported(
+    evaluate, tmp_path, tiny_checkpoint, osie_root
+):
+    np.save(tmp_path / "prior.npy", np.full((60, 80), -np.log(4800)))
+    scores = {}
+    for given in (None, "dataset", "uniform", "prior.npy"):
+        options = ("--centerbias", given) if given else ()
+        assert evaluate("--json", "r.json", "--overwrite", "--metric", "LL", *options).code == 0
+        report = json.loads((tmp_path / "r.json").read_text())
+        scores[given] = report["metrics"]["LL"]["mean"]
+        assert any("center bias: " in note for note in report["notes"]) == (given is not None)
+    assert scores["uniform"] == pytest.approx(scores["prior.npy"], abs=1e-4)
+    assert len({round(score, 3) for score in scores.values()}) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            "center",
+            "--centerbias center: cannot be read (No such file or directory); expected "
+            "dataset, uniform, mit1003 or FILE.npy",
+        ),
+        ("small.npy", "centerbias has shape (6, 8), expected (60, 80)"),
+        ("mit1003", "the center bias of MIT1003 is not here: save https://"),
+    ],
+)
+def test_a_wrong_center_bias_is_refused(evaluate, tmp_path, monkeypatch, given, message):
+    monkeypatch.setenv("FOREGAZE_CACHE", str(tmp_path / "cache"))
+    np.save(tmp_path / "small.npy", np.full((6, 8), -np.log(48)))
+    assert message in evaluate("--centerbias", given).error()
+
+
+def test_a_center_bias_for_none_of_the_models_is_refused(evaluate):
+    error = evaluate("--centerbias", "uniform", model="gold-standard").error()
+    assert "none of the models takes one (gold-standard)" in error
+
+
+def test_a_model_of_scanpaths_is_scored_with_histories(evaluate, tmp_path):
+    path = save_toy(tmp_path / "toy3.safetensors", "deepgaze3")
+    outcome = evaluate("--centerbias", "dataset", "--metric", "NSS", "--json", "r.json", model=path)
+    assert outcome.code == 0
+    notes = json.loads((tmp_path / "r.json").read_text())["notes"]
+    assert "each fixation is predicted from those before it" in notes
+    assert "center bias: of the data set, from other images" in notes

@@ -1,3 +1,5 @@
+import warnings
+
 from foregaze.cli import messages
 
 
@@ -12,3 +14,12 @@ def test_bytes_that_are_no_text_are_escaped():
 
 def test_letters_of_any_script_stay():
     assert messages.one_line("Übung 写真  x") == "Übung 写真  x"
+
+
+def test_warnings_for_users_are_collected_once_and_not_printed(capsys):
+    with messages.collected_warnings() as texts:
+        for _ in range(2):
+            warnings.warn("too small", stacklevel=1)
+        warnings.warn("old name", DeprecationWarning, stacklevel=1)
+    assert texts == ["too small"]
+    assert capsys.readouterr() == ("", "")

@@ -7,10 +7,21 @@ from foregaze.inference.zoo import ZOO
 def test_each_model_is_one_line_with_its_licence(run):
     outcome = run("models")
     assert outcome.code == 0
-    header, *lines = outcome.out.splitlines()
+    table, note = outcome.out.split("\n\n")
+    header, *lines = table.splitlines()
     assert header.split()[0] == "name"
     assert [line.split()[0] for line in lines] == list(ZOO)
     assert all(line.endswith(("yes", "no")) for line in lines)
+    assert note.startswith("note: the authors of the published DeepGaze weights state no licence")
+    assert note.count("\n") == 1
+
+
+def test_a_model_without_published_weights_is_not_ready(run):
+    (line,) = [line for line in run("models").out.splitlines() if line.startswith("deepgaze2 ")]
+    assert line.split()[-1] == "no"
+    assert "none published" in line
+    (listed,) = [m for m in json.loads(run("models", "--json").out) if m["name"] == "deepgaze2"]
+    assert (listed["weights"], listed["ready_offline"]) == (None, False)
 
 
 def test_json_holds_the_same_and_the_sources(run):

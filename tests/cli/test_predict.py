@@ -2,9 +2,11 @@ import csv
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import foregaze
+from tests.inference.toy_deepgaze import save_toy
 
 SIZE = (60, 80)  # of the images in conftest.py
 
@@ -86,3 +88,55 @@ def test_an_unknown_device_is_refused(predict, photo):
 )
 def test_wrong_counts_are_refused(predict, photo, options, message):
     assert message in predict(photo, *options).error()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--pixels-per-degree", "-35"], "-35, expected a positive number such as 35"),
+        (["--pixels-per-degree", "0"], "0, expected a positive number"),
+        (["--pixels-per-degree", "nan"], "nan, expected a positive number"),
+        (["--pixels-per-degree", "inf"], "inf, expected a positive number"),
+        (["--history", "5"], "'5', expected X,Y in pixels, such as 400,300"),
+        (["--history", "5,6,7"], "'5,6,7', expected X,Y"),
+        (["--history", "5,x"], "'5,x', expected X,Y"),
+        (["--history", "5,6", "--history", "none"], "'none', expected X,Y"),
+        (["--history", "5,6"], "does not use past fixations: leave out --history"),
+        (["--viewers", "MIT1003"], "has no parameters for data sets"),
+        (["--precision", "half"], "unknown precision 'half'; known: bfloat16, float16, float32"),
+        (["--precision", "bfloat16"], "precision and compiled are for DeepGaze models, not for"),
+        (["--compile"], "precision and compiled are for DeepGaze models, not for"),
+        (["--centerbias", "osy=/data"], "unknown data set 'osy'; known: cat2000"),
+        (["--centerbias", "osie=nowhere"], "nowhere/stimuli: no such folder"),
+        (["--centerbias", "unifrom"], "expected FILE.npy, uniform, mit1003 or NAME=DIR"),
+    ],
+)
+def test_wrong_views_are_refused(predict, photo, tmp_path, options, message):
+    assert message in predict(photo, *options).error()
+    assert not (tmp_path / "foregaze-output").exists()
+
+
+def test_pixels_per_degree_that_a_model_does_not_use_are_said_to_be_of_no_use(
+    predict, photo, drawn
+):
+    outcome = predict(photo, "--pixels-per-degree", "20")
+    assert outcome.code == 0
+    assert outcome.err.endswith("takes no notice of pixels per degree\n")
+
+
+def test_precision_reaches_the_model(predict, photo, tmp_path):
+    path = save_toy(tmp_path / "toy1.safetensors", "deepgaze1")
+    arguments = (photo, "--format", "npy", "--pixels-per-degree", "35", "--precision", "bfloat16")
+    assert predict(*arguments, model=path).code == 0
+    model = foregaze.load_model(str(path), precision="bfloat16")
+    expected = model.predict(photo, pixels_per_degree=35.0).log_density
+    written = np.load(tmp_path / "foregaze-output" / "photo.npy")
+    np.testing.assert_array_equal(written, expected)
+
+
+def test_compiling_reaches_the_model(predict, photo, tmp_path, monkeypatch, drawn):
+    path = save_toy(tmp_path / "toy1.safetensors", "deepgaze1")
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(module))
+    assert predict(photo, "--pixels-per-degree", "35", "--compile", model=path).code == 0
+    assert len(compiled) == 1

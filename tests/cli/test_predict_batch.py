@@ -1,10 +1,14 @@
 import csv
 
 import numpy as np
+import pytest
 
 import foregaze
 from foregaze.cli import predict_batch
+from foregaze.data import CenterBias
 from foregaze.errors import OutputError
+from foregaze.evaluation.scanpath_csv import read_scanpaths
+from tests.inference.toy_deepgaze import save_toy
 
 SIZE = (60, 80)  # of the images in conftest.py
 
@@ -41,9 +45,123 @@ def test_scanpaths_are_numbered_and_their_independence_is_said(predict, photo, t
     assert "are drawn independently from the density" in outcome.err
     assert names_in(tmp_path / "foregaze-output") == ["photo.csv", "photo.png"]
     rows = read_table(tmp_path / "foregaze-output" / "photo.csv")
-    assert list(rows[0]) == ["scanpath", "fixation", "x", "y"]
-    numbers = [(row["scanpath"], row["fixation"]) for row in rows]
+    assert list(rows[0]) == ["image", "observer", "order", "x", "y"]
+    assert {row["image"] for row in rows} == {"photo.png"}
+    numbers = [(row["observer"], row["order"]) for row in rows]
     assert numbers == [("0", "0"), ("0", "1"), ("1", "0"), ("1", "1"), ("2", "0"), ("2", "1")]
+
+
+@pytest.fixture(scope="module")
+def toy3(tmp_path_factory):
+    return save_toy(tmp_path_factory.mktemp("toy") / "toy3.safetensors", "deepgaze3")
+
+
+def test_a_history_and_its_absence_reach_the_model(predict, photo, tmp_path, toy3):
+    model = foregaze.load_model(str(toy3))
+    histories = {
+        (): {},
+        ("--history", "20,50", "--history", "70.5,10"): {
+            "x_hist": [20.0, 70.5],
+            "y_hist": [50.0, 10.0],
+        },
+        ("--history", "none"): {"x_hist": [], "y_hist": []},
+    }
+    for options, given in histories.items():
+        arguments = (photo, "--format", "npy", "--pixels-per-degree", "35", "--overwrite")
+        outcome = predict(*arguments, *options, model=toy3)
+        note = f"foregaze: model {str(toy3)!r} predicts what follows past fixations: without "
+        assert outcome.err.startswith(note) if not given else outcome.err == ""
+        written = np.load(tmp_path / "foregaze-output" / "photo.npy")
+        expected = model.predict(photo, pixels_per_degree=35.0, **given).log_density
+        np.testing.assert_array_equal(written, expected)
+
+
+def test_scanpaths_go_on_from_the_history_and_hold_it(predict, photo, tmp_path, toy3):
+    outcome = predict(
+        *(photo, "--scanpaths", "2", "--length", "3", "--format", "csv", "--seed", "4"),
+        *("--history", "20,50", "--history", "70.5,10", "--pixels-per-degree", "35"),
+        model=toy3,
+    )
+    assert (outcome.code, outcome.err) == (0, "")
+    rows = read_table(tmp_path / "foregaze-output" / "photo.csv")
+    assert [row["order"] for row in rows] == list("0123401234")
+    found = np.array([[float(row["x"]), float(row["y"])] for row in rows]).reshape(2, 5, 2)
+    np.testing.assert_array_equal(found[:, :2], [[[20, 50], [70.5, 10]]] * 2)
+    expected = foregaze.load_model(str(toy3)).sample_scanpaths(
+        photo, 2, 3, 4, x_hist=[20.0, 70.5], y_hist=[50.0, 10.0], pixels_per_degree=35.0
+    )
+    np.testing.assert_allclose(found[:, 2:], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("formats", [(), ("--format", "csv")])
+def test_without_history_scanpaths_start_at_the_center(predict, photo, tmp_path, toy3, formats):
+    arguments = ("--scanpaths", "2", "--length", "1", "--pixels-per-degree", "35", *formats)
+    outcome = predict(photo, *arguments, model=toy3)
+    assert "takes one, at the image's center" in outcome.err
+    rows = read_table(tmp_path / "foregaze-output" / "photo.csv")
+    assert [(row["x"], row["y"]) for row in rows[::2]] == [("40.000", "30.000")] * 2
+
+
+def test_scanpaths_are_what_evaluate_reads(predict, osie_root, tmp_path, toy3):
+    dataset = foregaze.load_dataset("osie", osie_root)
+    image = dataset.stimuli.paths[1]
+    arguments = ("--scanpaths", "3", "--length", "4", "--format", "csv")
+    assert predict(image, *arguments, "--pixels-per-degree", "35", model=toy3).code == 0
+    read = read_scanpaths(tmp_path / "foregaze-output" / f"{image.stem}.csv", dataset)
+    assert list(read) == [1]
+    assert [len(scanpath.x) for scanpath in read[1]] == [5, 5, 5]
+    assert all((scanpath.x[0], scanpath.y[0]) == (40, 30) for scanpath in read[1])
+
+
+def test_a_warning_is_one_note_for_all_images_that_it_is_about(
+    predict, photo, drawn, save_image, toy3
+):
+    save_image(photo.parent / "second.png", seed=1)
+    outcome = predict("photos", "--history", "none", model=toy3)
+    assert outcome.code == 0
+    (line,) = outcome.err.splitlines()
+    assert line.startswith("foregaze: photos/photo.png and 1 more: ")
+    assert line.endswith("this one has 80x60 pixels: give pixels_per_degree to have it rescaled")
+
+
+def test_a_history_outside_an_image_of_a_batch_skips_it(predict, photo, drawn, save_image, toy3):
+    save_image(photo.parent / "small.png", size=(50, 50))
+    outcome = predict("photos", "--history", "70,10", "--pixels-per-degree", "35", model=toy3)
+    assert outcome.code == 1
+    assert "skipped: photos/small.png: x_hist has 70, outside the image" in outcome.err
+
+
+def test_what_no_image_is_to_blame_for_ends_a_batch(predict, photo, toy3, tmp_path, monkeypatch):
+    monkeypatch.setenv("FOREGAZE_CACHE", str(tmp_path / "cache"))
+    error = predict("photos", "--centerbias", "mit1003", model=toy3).error()
+    assert "the center bias of MIT1003 is not here: save https://" in error
+    assert (
+        "has no parameters for data sets"
+        in predict(
+            *("photos", "--viewers", "MIT1003", "--scanpaths", "1", "--format", "csv"), model=toy3
+        ).error()
+    )
+
+
+def test_viewers_of_a_data_set_reach_the_model(predict, photo, tmp_path):
+    path = save_toy(tmp_path / "msdb.safetensors", "deepgaze-msdb")
+    arguments = (photo, "--format", "npy", "--pixels-per-degree", "8", "--viewers", "CAT2000")
+    assert predict(*arguments, model=path).code == 0
+    model = foregaze.load_model(str(path))
+    expected = model.predict(photo, pixels_per_degree=8.0, dataset="CAT2000").log_density
+    written = np.load(tmp_path / "foregaze-output" / "photo.npy")
+    np.testing.assert_array_equal(written, expected)
+
+
+def test_the_center_bias_of_a_data_set_is_used(predict, photo, tmp_path, osie_root, toy3):
+    arguments = (photo, "--format", "npy", "--pixels-per-degree", "35", "--history", "none")
+    assert predict(*arguments, "--centerbias", f"osie={osie_root}", model=toy3).code == 0
+    prior = CenterBias(foregaze.load_dataset("osie", osie_root))
+    expected = foregaze.load_model(str(toy3)).predict(
+        photo, pixels_per_degree=35.0, centerbias=prior, x_hist=[], y_hist=[]
+    )
+    written = np.load(tmp_path / "foregaze-output" / "photo.npy")
+    np.testing.assert_array_equal(written, expected.log_density)
 
 
 def test_the_same_seed_gives_the_same_table(predict, photo, tmp_path):

@@ -3,15 +3,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from foregaze.data import CenterBias
 from foregaze.errors import ConfigError, DataError, UnknownNameError
 from foregaze.evaluation import BASELINES, evaluate, fit_references
 from foregaze.evaluation.load import check_specs, load_scored
+from foregaze.inference.zoo import load_model
+from tests.evaluation.conftest import make_dataset
 
 
 @pytest.fixture(scope="module")
 def references():
-    from tests.evaluation.conftest import make_dataset
-
     return fit_references(make_dataset())
 
 
@@ -66,3 +67,46 @@ def test_a_classical_model_is_scored_as_a_density_times_the_center_bias(referenc
 def test_what_cannot_be_loaded_is_refused_first(specs, checkpoint, error, message):
     with pytest.raises(error, match=message):
         check_specs(specs, checkpoint and Path(checkpoint))
+
+
+def test_models_that_run_here_take_a_center_bias(references, tiny_checkpoint):
+    spec = str(tiny_checkpoint)
+    image = references.dataset.stimuli[0]
+    model = load_model(spec)
+    given = np.log(np.linspace(1, 2, 1200) / np.linspace(1, 2, 1200).sum()).reshape(30, 40)
+    for centerbias, same in (
+        ("uniform", "uniform"),
+        ("dataset", references.centerbias_on(0)),
+        (given, given),
+        (CenterBias(references.dataset), CenterBias(references.dataset)),
+    ):
+        scored = load_scored(spec, references, centerbias=centerbias)
+        expected = model.predict(image, centerbias=same).log_density
+        np.testing.assert_array_equal(scored.predict(0), expected)
+
+
+def test_a_center_bias_is_named_and_told_from_others(references, tiny_checkpoint):
+    density = np.full((30, 40), -np.log(1200))
+    found = [
+        load_scored(str(tiny_checkpoint), references, centerbias=centerbias)
+        for centerbias in (None, "uniform", "dataset", density, density[:, ::-1] - 1e-9)
+    ]
+    assert len({model.identity for model in found}) == 5
+    notes = [model.notes[-1] if model.notes else "" for model in found[1:]]
+    assert notes[0] == "center bias: uniform"
+    assert notes[1] == "center bias: of the data set, from other images"
+    assert notes[2].startswith("center bias: given as an array (SHA-256 ")
+
+
+def test_a_center_bias_is_for_models_that_run_here(tiny_checkpoint):
+    check_specs(["uniform", str(tiny_checkpoint)], None, "uniform")
+    message = r"^center bias 'dataset': none of the models takes one \(uniform, joint-bound\); "
+    with pytest.raises(ConfigError, match=message):
+        check_specs(["uniform", "joint-bound"], None, "dataset")
+    check_specs(["uniform"], None)
+
+
+def test_the_data_sets_center_bias_needs_other_images(tiny_checkpoint):
+    single = fit_references(make_dataset(lengths=(4,)))
+    with pytest.raises(DataError, match="the center bias of the data set cannot be had: "):
+        load_scored(str(tiny_checkpoint), single, centerbias="dataset")

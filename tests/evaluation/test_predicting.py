@@ -1,9 +1,14 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from foregaze.evaluation import evaluate, fit_references
+from foregaze.evaluation.models import Case, ScanpathModel
 from foregaze.evaluation.predicting import predicting, training_images
 from foregaze.inference.zoo import load_model
+from foregaze.types import Stimuli
+from tests.inference.toy_deepgaze import picture, save_toy
 
 
 @pytest.mark.parametrize(
@@ -45,3 +50,80 @@ def test_models_of_other_weights_have_other_identities(toy_dataset, tiny_checkpo
     assert before == predicting(load_model(str(tiny_checkpoint)), dataset).identity
     model.model.centerbias += 0.5
     assert predicting(model, dataset).identity != before
+
+
+@pytest.fixture(scope="module")
+def toy3(tmp_path_factory):
+    return save_toy(tmp_path_factory.mktemp("toy") / "toy3.safetensors", "deepgaze3")
+
+
+def pictures_of(dataset, px_per_dva=35.0):
+    """The data set with pictures large enough for a network, and a resolution."""
+    height, width = 96, 128
+    fixations = dataset.fixations
+    names = dataset.stimuli.names
+    return replace(
+        dataset,
+        stimuli=Stimuli(
+            dataset.stimuli.paths,
+            ((height, width),) * len(names),
+            lambda path: picture(height, width, seed=names.index(path.name)),
+        ),
+        fixations=replace(fixations, x=fixations.x * 3, y=fixations.y * 3),
+        px_per_dva=px_per_dva,
+    )
+
+
+def test_each_fixation_is_predicted_from_those_before_it(toy_dataset, toy3):
+    dataset = pictures_of(toy_dataset())
+    model = load_model(str(toy3), device="cpu")
+    scored = predicting(model, dataset)
+    assert isinstance(scored, ScanpathModel)
+    assert scored.notes == ("each fixation is predicted from those before it",)
+    references = fit_references(dataset, gold_standard=False)
+    case = Case(1, references.fixations_on[1], references)
+    groups = list(scored.on(1)(case))
+    assert len(groups) == len(case.fixations) == 3 * 6  # of 7, the first is history
+    for group in groups[:8]:
+        (row,) = np.flatnonzero(group.rows)
+        observer, order = case.fixations.observer[row], case.fixations.order[row]
+        before = (dataset.fixations.image == 1) & (dataset.fixations.observer == observer)
+        before &= dataset.fixations.order < order
+        expected = model.predict(
+            dataset.stimuli[1],
+            x_hist=dataset.fixations.x[before],
+            y_hist=dataset.fixations.y[before],
+            pixels_per_degree=35.0,
+        )
+        np.testing.assert_allclose(group.maps.log_density, expected.log_density, atol=1e-5)
+
+
+def test_an_image_takes_one_pass_of_the_backbone_whatever_its_fixations(toy_dataset, toy3):
+    dataset = pictures_of(toy_dataset())
+    model = load_model(str(toy3), device="cpu")
+    passes = []
+    model.model.backbones[0].register_forward_hook(lambda *_: passes.append(1))
+    references = fit_references(dataset, gold_standard=False)
+    evaluate(predicting(model, dataset), dataset, references=references, metrics=["LL"])
+    assert len(passes) == len(dataset)
+
+
+def test_images_have_the_data_sets_pixels_per_degree(toy_dataset, tmp_path):
+    model = load_model(str(save_toy(tmp_path / "toy1.safetensors", "deepgaze1")), device="cpu")
+    dataset = pictures_of(toy_dataset(), px_per_dva=50.0)
+    found = predicting(model, dataset).predict(2)
+    expected = model.predict(dataset.stimuli[2], pixels_per_degree=50.0).log_density
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_center_bias_is_in_the_notes_and_in_the_identity(toy_dataset, tmp_path):
+    model = load_model(str(save_toy(tmp_path / "toy1.safetensors", "deepgaze1")), device="cpu")
+    dataset = pictures_of(toy_dataset())
+    own = predicting(model, dataset)
+    uniform = predicting(
+        model, dataset, centerbias=lambda image: "uniform", centerbias_name="uniform"
+    )
+    assert uniform.notes == ("center bias: uniform",)
+    assert uniform.identity == f"{own.identity} uniform"
+    expected = model.predict(dataset.stimuli[0], centerbias="uniform", pixels_per_degree=35.0)
+    np.testing.assert_array_equal(uniform.predict(0), expected.log_density)

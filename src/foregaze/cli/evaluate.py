@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from foregaze.cli import messages
+from foregaze.cli.centerbias import NAMED
 from foregaze.cli.options import CheckpointFile, DeviceName
 from foregaze.cli.output import check_file, check_folder
 from foregaze.cli.scanpath_similarity import named_files, print_similarity
-from foregaze.errors import ConfigError, OutputError
+from foregaze.errors import ConfigError, DataError, OutputError
 
 if TYPE_CHECKING:
     from foregaze.evaluation.comparison import Comparison
     from foregaze.evaluation.models import ScoredModel
     from foregaze.evaluation.references import References
+    from foregaze.inference.centerbias import CenterBiasLike
     from foregaze.types import EyeTrackingDataset
 
 SCORES_FILE = "scores.jsonl"
@@ -50,6 +53,15 @@ def evaluate(
         ),
     ] = None,
     checkpoint: CheckpointFile = None,
+    centerbias: Annotated[
+        str | None,
+        typer.Option(
+            metavar="dataset|uniform|mit1003|FILE.npy",
+            help="What models of `foregaze models` take for where people look whatever the image "
+            "shows: the scored data set's, from its other images; none; that of MIT1003; or a log "
+            "density in nats at the images' size.  [default: the models' own]",
+        ),
+    ] = None,
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the report's numbers here.")
     ] = None,
@@ -84,15 +96,16 @@ def evaluate(
 
     metrics = known_metrics(metric or REPORTED)
     specs = model or ([] if scanpaths else ["default"])
-    if not specs and (json or metric or checkpoint):
+    if not specs and (json or metric or checkpoint or centerbias):
         raise ConfigError(
-            "--json, --metric and --checkpoint belong to --model; with --scanpaths alone numbers "
-            "go to the --output folder"
+            "--json, --metric, --checkpoint and --centerbias belong to --model; with --scanpaths "
+            "alone numbers go to the --output folder"
         )
+    prior = _read_centerbias(centerbias)
     if specs:
         from foregaze.evaluation.load import check_specs
 
-        check_specs(specs, checkpoint)
+        check_specs(specs, checkpoint, centerbias)
     recordings = load_dataset(dataset, root)
     note = completeness_note(dataset, recordings)
     if output is not None and output.resolve() in {
@@ -104,10 +117,31 @@ def evaluate(
     if compared:
         print_similarity(compared, recordings, output)
     if specs:
-        comparison = _score(specs, recordings, metrics, checkpoint, device, output, note)
+        with messages.collected_warnings() as texts:
+            comparison = _score(specs, recordings, metrics, checkpoint, prior, device, output, note)
         _print(comparison, json, output)
+        for text in texts:
+            messages.note(text)
     if note:
         typer.echo(f"note: {note}")
+
+
+def _read_centerbias(given: str | None) -> "CenterBiasLike":
+    """As `load_scored` takes it.
+
+    Raises:
+        DataError: If a file holds no log density.
+    """
+    from foregaze.evaluation.load import DATASET
+    from foregaze.inference.centerbias import read_log_density
+
+    if given in (None, DATASET, *NAMED):
+        return given
+    try:
+        return read_log_density(Path(given))
+    except DataError as error:
+        names = ", ".join((DATASET, *NAMED))
+        raise DataError(f"--centerbias {error}; expected {names} or FILE.npy") from error
 
 
 def _print(comparison: "Comparison", json: Path | None, output: Path | None) -> None:
@@ -128,6 +162,7 @@ def _score(
     recordings: "EyeTrackingDataset",
     metrics: tuple[str, ...],
     checkpoint: Path | None,
+    centerbias: "CenterBiasLike",
     device: str,
     output: Path | None,
     note: str | None,
@@ -152,6 +187,7 @@ def _score(
                 references,
                 checkpoint=checkpoint,
                 device=device,
+                centerbias=centerbias,
                 convert=needs_densities(metrics),
                 progress=show,
             )

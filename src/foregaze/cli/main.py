@@ -13,6 +13,7 @@ import typer
 
 from foregaze import __version__
 from foregaze.cli import messages
+from foregaze.cli.convert import convert
 from foregaze.cli.datasets import datasets
 from foregaze.cli.evaluate import evaluate
 from foregaze.cli.models import models
@@ -30,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, evaluate, train, models, datasets):
+for command in (predict, evaluate, train, convert, models, datasets):
     app.command()(command)
 
 

@@ -1,6 +1,9 @@
 """What the command line says: each thing on one line of stderr, whatever it contains."""
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def one_line(text: str) -> str:
@@ -17,3 +20,17 @@ def error(text: str) -> None:
 def note(text: str) -> None:
     """Say what the user should know about the results."""
     print(f"foregaze: {one_line(text)}", file=sys.stderr)
+
+
+@contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """Texts of the warnings within the block, which Python says nothing of; each text once.
+
+    Only warnings that are meant for users, not those for programmers.
+    """
+    texts: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        yield texts
+    texts += dict.fromkeys(str(warning.message) for warning in caught)

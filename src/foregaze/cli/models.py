@@ -45,6 +45,11 @@ def models(
             for name, entry in ZOO.items()
         ],
     )
+    typer.echo(
+        "\nnote: the authors of the published DeepGaze weights state no licence for them; nothing "
+        "of theirs is part of foregaze, and what is not ready offline is downloaded from them when "
+        "you ask for the model"
+    )
 
 
 def _where_from(source: str | None) -> str:

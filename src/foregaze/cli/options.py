@@ -12,6 +12,21 @@ CheckpointFile = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Weights in place of the named model's own."),
 ]
+Precision = Annotated[
+    str,
+    typer.Option(
+        metavar="float32|bfloat16|float16",
+        help="What the backbone of DeepGaze models computes in.",
+    ),
+]
+Compiled = Annotated[
+    bool,
+    typer.Option(
+        "--compile",
+        help="Compile the backbone of DeepGaze models: minutes for the first image of a size, "
+        "then faster.",
+    ),
+]
 DeviceName = Annotated[
     str,
     typer.Option(

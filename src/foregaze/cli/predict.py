@@ -1,18 +1,27 @@
 """`foregaze predict`: pictures, densities and sampled fixations of images."""
 
+import math
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from foregaze.cli import messages
-from foregaze.cli.options import CheckpointFile, DeviceName, ModelName
+from foregaze.cli.centerbias import centerbias_file, read_centerbias
+from foregaze.cli.options import CheckpointFile, Compiled, DeviceName, ModelName, Precision
+from foregaze.errors import ConfigError
+
+if TYPE_CHECKING:
+    from foregaze.inference.predictor import Predictor
 
 FIXATIONS = 100
 LENGTH = 8
 MOST_SAMPLES = 1_000_000
 """Sampled fixations for one image."""
+
+NO_HISTORY = "none"
+"""In place of past fixations: that there are none."""
 
 SKIPPED = 1
 """Exit code where images of a batch were skipped."""
@@ -69,11 +78,38 @@ def predict(
     centerbias: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE.npy|uniform",
+            metavar="FILE.npy|uniform|mit1003|NAME=DIR",
             help="Where people look whatever the image shows: a log density in nats at the "
-            "images' size, or none.  [default: that of the model's training images]",
+            "images' size; none; that of MIT1003; or that of a data set in a folder, such as "
+            "osie=/data/osie.  [default: that of the model's training images]",
         ),
     ] = None,
+    pixels_per_degree: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="Pixels per degree of visual angle at which the images are seen. Models made "
+            "for one resolution see them rescaled to it.",
+        ),
+    ] = None,
+    history: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="X,Y",
+            help="For models that see past fixations: one of them, in pixels. Repeat for several, "
+            f"oldest first; {NO_HISTORY} for none at all.  [default: the image's center]",
+        ),
+    ] = None,
+    viewers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="For deepgaze-msdb: the data set whose viewers are predicted, such as MIT1003.  "
+            "[default: the mean of all]",
+        ),
+    ] = None,
+    precision: Precision = "float32",
+    compiled: Compiled = False,
     device: DeviceName = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace earlier results.")
@@ -86,35 +122,82 @@ def predict(
     the end.
     """
     per_path = _fixations_per_path(fixations, scanpaths, length)
+    past = _past_fixations(history)
+    if pixels_per_degree is not None and not 0 < pixels_per_degree < math.inf:
+        raise typer.BadParameter(
+            f"{pixels_per_degree:g}, expected a positive number such as 35",
+            param_hint="--pixels-per-degree",
+        )
     asked = dict.fromkeys(formats or [Format.png])
     if scanpaths is not None:
         asked[Format.csv] = None
 
-    from foregaze.cli.predict_plan import plan_predictions, read_centerbias
+    from foregaze.cli.predict_plan import plan_predictions
 
-    inputs = [checkpoint] if checkpoint is not None else []
-    if centerbias not in (None, "uniform"):
-        inputs.append(Path(centerbias))
+    inputs = [path for path in (checkpoint, centerbias_file(centerbias)) if path is not None]
     plan = plan_predictions(images, output, tuple(asked), overwrite=overwrite, keep=inputs)
     prior = read_centerbias(centerbias)
 
-    from foregaze.cli.predict_batch import Samples, predict_batch
+    from foregaze.cli.predict_batch import Samples, Viewing, predict_batch
     from foregaze.inference.zoo import load_model
 
     samples = Samples(scanpaths or fixations or FIXATIONS, per_path, seed)
+    viewing = Viewing(prior, past, pixels_per_degree, viewers)
     problems = list(plan.problems)
     if plan.images:
-        predictor = load_model(model, checkpoint=checkpoint, device=device)
-        if scanpaths is not None:
-            messages.note(
-                f"model {predictor.name!r} does not use earlier fixations: those of a scanpath "
-                "are drawn independently from the density"
+        predictor = load_model(
+            model, checkpoint=checkpoint, device=device, precision=precision, compiled=compiled
+        )
+        if past is not None and not predictor.sees_history:
+            raise ConfigError(
+                f"model {predictor.name!r} does not use past fixations: leave out --history"
             )
-        problems += predict_batch(predictor, plan, samples, prior)
+        problems += predict_batch(predictor, plan, samples, viewing)
+        _note_what_was_taken(predictor, past, pixels_per_degree, sampled=scanpaths is not None)
     for problem in problems:
         messages.note(f"skipped: {problem}")
     if problems:
         raise typer.Exit(SKIPPED)
+
+
+def _note_what_was_taken(
+    predictor: "Predictor",
+    past: list[tuple[float, float]] | None,
+    pixels_per_degree: float | None,
+    *,
+    sampled: bool,
+) -> None:
+    """Say what the model made of options, and of their absence."""
+    if sampled and not predictor.sees_history:
+        messages.note(
+            f"model {predictor.name!r} does not use earlier fixations: those of a scanpath "
+            "are drawn independently from the density"
+        )
+    if predictor.sees_history and past is None:
+        messages.note(
+            f"model {predictor.name!r} predicts what follows past fixations: without --history it "
+            "takes one, at the image's center"
+        )
+    if pixels_per_degree is not None and not predictor.sees_resolution:
+        messages.note(f"model {predictor.name!r} takes no notice of pixels per degree")
+
+
+def _past_fixations(given: list[str] | None) -> list[tuple[float, float]] | None:
+    """Positions, oldest first, from X,Y; None where nothing is said of them."""
+    if not given:
+        return None
+    if given == [NO_HISTORY]:
+        return []
+    positions = []
+    for text in given:
+        try:
+            x, y = (float(number) for number in text.split(","))
+        except ValueError as error:
+            raise typer.BadParameter(
+                f"{text!r}, expected X,Y in pixels, such as 400,300", param_hint="--history"
+            ) from error
+        positions.append((x, y))
+    return positions
 
 
 def _fixations_per_path(

@@ -1,5 +1,8 @@
 """The work of `foregaze predict`: image after image, and the files of each."""
 
+import csv
+import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,11 +11,15 @@ import numpy as np
 import typer
 from jaxtyping import Float
 
+from foregaze.cli import messages
 from foregaze.cli.output import written_together
 from foregaze.cli.predict_plan import Plan
 from foregaze.cli.progress import FEW, ProgressDisplay
-from foregaze.errors import ForegazeError, OutputError, ShapeError
+from foregaze.errors import ImageError, ShapeError
+from foregaze.evaluation.scanpath_csv import COLUMNS
 from foregaze.images import read_image
+from foregaze.inference.centerbias import CenterBiasLike
+from foregaze.inference.history import checked_history
 from foregaze.inference.prediction import Prediction
 from foregaze.inference.predictor import Predictor
 from foregaze.types import ImageArray
@@ -31,58 +38,87 @@ class Samples:
     """Fixations of each scanpath; None for single fixations."""
     seed: int
 
-    def draw(self, prediction: Prediction) -> Float[np.ndarray, "N 2"]:
-        """Rows of x, y, one scanpath after the other.
+    def draw(self, prediction: Prediction) -> Float[np.ndarray, "n T 2"]:
+        """Independent fixations as scanpaths of x, y; single fixations as scanpaths of one."""
+        length = self.length or 1
+        return prediction.sample(self.count * length, seed=self.seed).reshape(-1, length, 2)
 
-        They are cut off after the decimals that the file holds, since rounding up could carry
-        them out of the image.
+    def to_csv(self, scanpaths: Float[np.ndarray, "n T 2"], image: str) -> str:
+        """A table; scanpaths, called observers, and their fixations are numbered from 0.
+
+        That of scanpaths is what `foregaze evaluate --scanpaths` reads.
         """
-        scale = 10**_DECIMALS
-        points = prediction.sample(self.count * (self.length or 1), seed=self.seed)
-        cut: Float[np.ndarray, "N 2"] = np.floor(points * scale) / scale
-        return cut
-
-    def to_csv(self, points: Float[np.ndarray, "N 2"]) -> str:
-        """A table of what `draw` gave; scanpaths and their fixations are numbered from 0."""
-        lines = ["fixation,x,y" if self.length is None else "scanpath,fixation,x,y"]
-        for number, (x, y) in enumerate(points):
-            place = f"{number}"
-            if self.length is not None:
-                place = f"{number // self.length},{number % self.length}"
-            lines.append(f"{place},{x:.{_DECIMALS}f},{y:.{_DECIMALS}f}")
-        return "\n".join(lines) + "\n"
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(("fixation", "x", "y") if self.length is None else COLUMNS)
+        for observer, scanpath in enumerate(scanpaths):
+            for order, (x, y) in enumerate(scanpath):
+                place = (observer,) if self.length is None else (image, observer, order)
+                table.writerow((*place, f"{x:.{_DECIMALS}f}", f"{y:.{_DECIMALS}f}"))
+        return text.getvalue()
 
 
-def predict_batch(predictor: Predictor, plan: Plan, samples: Samples, centerbias: Any) -> list[str]:
+@dataclass(frozen=True)
+class Viewing:
+    """How the images are seen; see `Predictor.predict`."""
+
+    centerbias: Callable[[Path], CenterBiasLike]
+    """For the path of an image."""
+    history: list[tuple[float, float]] | None
+    """Past fixations x, y, oldest first; None for the model's own choice."""
+    pixels_per_degree: float | None
+    viewers: str | None
+    """Name of a data set."""
+
+    def of(self, image: Path) -> dict[str, Any]:
+        """Arguments that `Predictor.predict` and `Predictor.sample_scanpaths` share."""
+        seen = {"centerbias": self.centerbias(image), "pixels_per_degree": self.pixels_per_degree}
+        return seen | dict(zip(("x_hist", "y_hist"), self.columns(), strict=True))
+
+    def columns(self) -> tuple[list[float] | None, list[float] | None]:
+        """Columns and rows of the past fixations."""
+        if self.history is None:
+            return None, None
+        return [x for x, _ in self.history], [y for _, y in self.history]
+
+
+def predict_batch(
+    predictor: Predictor, plan: Plan, samples: Samples, viewing: Viewing
+) -> list[str]:
     """Write the predictions that are planned, and say where they are.
 
     Args:
         predictor: The model.
         plan: What to read and write.
         samples: What to sample on each image.
-        centerbias: As in `Predictor.predict`.
+        viewing: How the images are seen.
 
     Returns:
         For each image of a batch that was skipped, why.
 
     Raises:
-        ForegazeError: The only image cannot be used.
+        ForegazeError: The only image cannot be used, or what has nothing to do with the image.
         OutputError: A result cannot be written.
     """
     done: list[Path] = []
     problems: list[str] = []
+    warned: dict[str, list[Path]] = {}
     with ProgressDisplay() as show:
         for number, image in enumerate(plan.images):
             show("images", number, len(plan.images))
             try:
-                _predict_image(predictor, image, plan, samples, centerbias)
+                with messages.collected_warnings() as texts:
+                    _predict_image(predictor, image, plan, samples, viewing)
                 done.append(image)
-            except OutputError:
-                raise
-            except ForegazeError as error:
+            except (ImageError, ShapeError) as error:
                 if not plan.is_batch:
                     raise
                 problems.append(str(error))
+            for text in texts:
+                warned.setdefault(text, []).append(image)
+    for text, images in warned.items():
+        more = f" and {len(images) - 1} more" if len(images) > 1 else ""
+        messages.note(f"{images[0]}{more}: {text}")
     if len(done) <= FEW:
         for image in done:
             for name in plan.names(image):
@@ -94,23 +130,48 @@ def predict_batch(predictor: Predictor, plan: Plan, samples: Samples, centerbias
 
 
 def _predict_image(
-    predictor: Predictor, image: Path, plan: Plan, samples: Samples, centerbias: Any
+    predictor: Predictor, image: Path, plan: Plan, samples: Samples, viewing: Viewing
 ) -> None:
     pixels = read_image(image)
+    prediction = None
     try:
-        prediction = predictor.predict(pixels, centerbias=centerbias)
-    except ShapeError as error:  # from the center bias
+        follows = samples.length is not None and predictor.sees_history
+        if not follows or viewing.viewers is not None or set(plan.formats) != {"csv"}:
+            arguments = viewing.of(image)
+            prediction = predictor.predict(pixels, dataset=viewing.viewers, **arguments)
+        if follows:
+            scanpaths = _scanpaths(predictor, image, pixels, samples, viewing)
+        else:
+            assert prediction is not None
+            scanpaths = samples.draw(prediction)
+    except ShapeError as error:  # from the center bias or the history
         raise ShapeError(f"{image}: {error}") from error
-    points = samples.draw(prediction)
+    scale = 10**_DECIMALS  # rounding up could carry a fixation out of the image
+    scanpaths = np.floor(scanpaths * scale) / scale
     with written_together(plan.output, plan.names(image)) as unfinished:
         for extension, path in zip(plan.formats, unfinished, strict=True):
+            if extension == "csv":
+                table = samples.to_csv(scanpaths, image.name)
+                path.write_bytes(table.encode("utf-8", errors="surrogateescape"))
+                continue
+            assert prediction is not None
             if extension == "png":
-                _write_picture(path, pixels, prediction, points, image.name)
-            elif extension == "npy":
+                _write_picture(path, pixels, prediction, scanpaths.reshape(-1, 2), image.name)
+            else:
                 with path.open("wb") as file:  # given a name, np.save would add an extension
                     np.save(file, prediction.log_density)
-            else:
-                path.write_text(samples.to_csv(points), encoding="utf-8", newline="\n")
+
+
+def _scanpaths(
+    predictor: Predictor, image: Path, pixels: ImageArray, samples: Samples, viewing: Viewing
+) -> Float[np.ndarray, "n T 2"]:
+    """Scanpaths that go on from the history, led by it: recorded ones hold their first fixation."""
+    assert samples.length is not None
+    sampled = predictor.sample_scanpaths(
+        pixels, samples.count, samples.length, samples.seed, **viewing.of(image)
+    )
+    history = checked_history(*viewing.columns(), (pixels.shape[0], pixels.shape[1]))
+    return np.concatenate([np.repeat(history[None], samples.count, axis=0), sampled], axis=1)
 
 
 def _write_picture(

@@ -6,11 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float
-
 from foregaze.cli.output import check_folder
-from foregaze.errors import DataError, ImageError, OutputError
+from foregaze.errors import ImageError, OutputError
 from foregaze.images import find_images, image_size
 
 
@@ -73,29 +70,6 @@ def plan_predictions(
     check_folder(output)
     _check_targets(plan, [*images, *keep], overwrite=overwrite)
     return plan
-
-
-def read_centerbias(given: str | None) -> Float[np.ndarray, "H W"] | str | None:
-    """The log density in a .npy file; "uniform" and None as they are.
-
-    Raises:
-        DataError: If the file holds none.
-    """
-    if given is None or given == "uniform":
-        return given
-    try:
-        with Path(given).open("rb") as file:
-            array = np.lib.format.read_array(file, allow_pickle=False)
-    except OSError as error:
-        raise DataError(f"--centerbias {given}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise DataError(f"--centerbias {given}: is no .npy file of numbers ({error})") from error
-    if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
-        raise DataError(
-            f"--centerbias {given}: holds {array.dtype} of shape {array.shape}, expected floating "
-            "point numbers of shape (H, W)"
-        )
-    return array
 
 
 def _check_stems(plan: Plan) -> None:

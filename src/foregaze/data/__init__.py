@@ -17,6 +17,7 @@ from foregaze.data import (
     salicon,
     toronto,
 )
+from foregaze.data.centerbias import CenterBias
 from foregaze.data.plain import save_plain
 from foregaze.data.pysaliency_files import load_pysaliency, save_pysaliency
 from foregaze.errors import UnknownNameError
@@ -220,6 +221,7 @@ def completeness_note(name: str, dataset: EyeTrackingDataset) -> str | None:
 
 __all__ = [
     "DATASETS",
+    "CenterBias",
     "DatasetEntry",
     "completeness_note",
     "find_dataset",

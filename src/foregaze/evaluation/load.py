@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from foregaze.errors import ConfigError, DataError, UnknownNameError
 from foregaze.evaluation.baselines import BASELINES
 from foregaze.evaluation.conversion import with_densities
@@ -17,17 +19,27 @@ from foregaze.inference.zoo import CHECKPOINT_SUFFIX, ZOO, load_model
 
 DATASET = "dataset"
 """As a center bias: that of the data set which is scored."""
+_DIGEST_SIZE = (48, 64)
+"""Size at which a center bias of another data set is told from others."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, and how many of how many steps are."""
 
 
-def check_specs(specs: Sequence[str], checkpoint: Path | None) -> None:
+def check_specs(
+    specs: Sequence[str], checkpoint: Path | None, centerbias: str | None = None
+) -> None:
     """Refuse what cannot be loaded, before anything takes long.
+
+    Args:
+        specs: As in `load_scored`.
+        checkpoint: For the only one of them.
+        centerbias: What those that run here are to be given, in words.
 
     Raises:
         UnknownNameError: If there is no such model.
-        ConfigError: If two would have one name, or a checkpoint is given for what takes none.
+        ConfigError: If two would have one name, or a checkpoint or a center bias is given for
+            what takes none.
         DataError: If a checkpoint or a place of predictions does not exist.
     """
     names = [spec.partition("=")[0] for spec in specs]
@@ -38,12 +50,17 @@ def check_specs(specs: Sequence[str], checkpoint: Path | None) -> None:
         path = spec.partition("=")[2] if kind == "files" else spec
         if kind in ("files", "checkpoint") and not Path(path).exists():
             raise DataError(f"{path}: no such file or folder, for model {name!r}")
-        if checkpoint is not None and kind not in ("network", "checkpoint"):
+        if checkpoint is not None and not _runs_here(spec):
             raise ConfigError(
                 f"model {spec!r} takes no checkpoint; those that do: {', '.join(ZOO)}"
             )
     if checkpoint is not None and len(specs) > 1:
         raise ConfigError("a checkpoint belongs to one model: give its path as another --model")
+    if centerbias is not None and not any(_runs_here(spec) for spec in specs):
+        raise ConfigError(
+            f"center bias {centerbias!r}: none of the models takes one ({', '.join(specs)}); those "
+            f"that do: {', '.join(ZOO)}, and checkpoints"
+        )
 
 
 def needs_gold_standard(specs: Sequence[str], metrics: Sequence[str] | None) -> bool:
@@ -88,16 +105,15 @@ def load_scored(
     """
     dataset = references.dataset
     kind = _kind(spec)
-    if kind in ("network", "checkpoint"):
+    if _runs_here(spec):
         model = load_model(spec, checkpoint=checkpoint, device=device)
         if centerbias is None:
             return predicting(model, dataset)
-        name = centerbias if isinstance(centerbias, str) else "from a file"
         return predicting(
             model,
             dataset,
             centerbias=_centerbias_of(references, centerbias),
-            centerbias_name=name,
+            centerbias_name=_centerbias_name(centerbias),
         )
     if kind == "baseline":
         return BASELINES[spec](references)
@@ -131,6 +147,19 @@ def _centerbias_of(
     return references.centerbias_on
 
 
+def _centerbias_name(centerbias: CenterBiasLike) -> str:
+    """Tells it from others, since kept scores are used again under the same name."""
+    if isinstance(centerbias, str):
+        return "of the data set, from other images" if centerbias == DATASET else centerbias
+    if isinstance(centerbias, np.ndarray):
+        what, density = "given as an array", centerbias
+    else:
+        assert centerbias is not None
+        what, density = "of other data", centerbias.log_density(_DIGEST_SIZE)
+    digest = hashlib.sha256(np.ascontiguousarray(density).tobytes()).hexdigest()
+    return f"{what} (SHA-256 {digest[:16]})"
+
+
 def _files_digest(path: Path) -> str:
     """SHA-256 of the names, sizes and times of a folder's files, or of a file."""
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
@@ -139,6 +168,10 @@ def _files_digest(path: Path) -> str:
         status = file.stat()
         digest.update(f"{file} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
+
+
+def _runs_here(spec: str) -> bool:
+    return _kind(spec) in ("network", "checkpoint")
 
 
 def _kind(spec: str) -> str:

@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 
 from foregaze.backbones.downloads import cached_download, download
 from foregaze.backbones.weights import is_ready_offline
-from foregaze.errors import ShapeError, WeightsError
+from foregaze.errors import DataError, ShapeError, WeightsError
 from foregaze.models.deepgaze_release import CENTERBIAS
 from foregaze.types import Size
 
@@ -34,7 +34,10 @@ data set; None for the model's own."""
 
 
 def centerbias_on(
-    given: CenterBiasLike, size: Size, own: Callable[[], Float[np.ndarray, "H W"]]
+    given: CenterBiasLike,
+    size: Size,
+    own: Callable[[], Float[np.ndarray, "H W"]],
+    beside: Path | None = None,
 ) -> Float[np.ndarray, "H W"]:
     """Log density in nats at the image's size; `exp` sums to one.
 
@@ -42,6 +45,7 @@ def centerbias_on(
         given: What the caller wants.
         size: (H, W) of the image.
         own: Asked for the model's own.
+        beside: A checkpoint beside which the file of "mit1003" may lie.
 
     Raises:
         ShapeError: If an array has another size or is not normalized, or a name is not known.
@@ -53,7 +57,7 @@ def centerbias_on(
         if given == "uniform":
             return np.full(size, -np.log(size[0] * size[1]))
         if given == MIT1003:
-            return mit1003_centerbias(size, mit1003_file())
+            return mit1003_centerbias(size, mit1003_file(beside))
         raise ShapeError(
             f"centerbias is {given!r}, expected a log density (H, W), 'uniform', '{MIT1003}' or "
             "the center bias of a data set"
@@ -82,6 +86,27 @@ def checked_centerbias(centerbias: np.ndarray, size: Size) -> Float[np.ndarray, 
     return log_density
 
 
+def read_log_density(path: Path) -> Float[np.ndarray, "H W"]:
+    """The map of floating point numbers in a .npy file; nothing in the file can run.
+
+    Raises:
+        DataError: If the file holds none.
+    """
+    try:
+        with path.open("rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise DataError(f"{path}: is no .npy file of numbers ({error})") from error
+    if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
+        raise DataError(
+            f"{path}: holds {array.dtype} of shape {array.shape}, expected floating point numbers "
+            "of shape (H, W)"
+        )
+    return array
+
+
 def mit1003_file(beside: Path | None = None) -> Path:
     """The published file of MIT1003's center bias: beside a checkpoint, or in the cache.
 
@@ -96,9 +121,10 @@ def mit1003_file(beside: Path | None = None) -> Path:
         return beside.parent / cached.name
     if not is_ready_offline(CENTERBIAS.source):
         address = CENTERBIAS.source.partition("#")[0]
+        or_beside = "" if beside is None else f", or as {beside.parent / cached.name}"
         raise WeightsError(
-            f"the center bias of MIT1003 is not here: save {address} as {cached}, or as "
-            f"{cached.name} beside the checkpoint; or give centerbias, such as 'uniform'"
+            f"the center bias of MIT1003 is not here: save {address} as {cached}{or_beside}; or "
+            "give centerbias, such as 'uniform'"
         )
     return download(CENTERBIAS.source)
 
@@ -112,11 +138,9 @@ def mit1003_centerbias(size: Size, path: Path) -> Float[np.ndarray, "H W"]:
         WeightsError: If the file holds no log density.
     """
     try:
-        square = np.load(path, allow_pickle=False)
-        if square.ndim != 2 or not np.issubdtype(square.dtype, np.floating):
-            raise ValueError(f"holds {square.dtype} of shape {square.shape}")
-    except (OSError, ValueError, EOFError) as error:
-        raise WeightsError(f"{path}: is no center bias ({error})") from error
+        square = read_log_density(path)
+    except DataError as error:
+        raise WeightsError(f"{error}; it should be the center bias of MIT1003") from error
     factors = (size[0] / square.shape[0], size[1] / square.shape[1])
     resized = zoom(square, factors, order=0, mode="nearest")
     log_density: Float[np.ndarray, "H W"] = resized - logsumexp(resized)

@@ -6,6 +6,7 @@ bias with it, and the density is brought back to the image's own size; without t
 it is, with a warning where its size makes that unlikely.
 """
 
+import math
 import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from foregaze.errors import ConfigError, UnknownNameError
-from foregaze.images import read_image
+from foregaze.images import MAX_PIXELS, read_image
 from foregaze.inference.centerbias import (
     CenterBiasLike,
     centerbias_on,
@@ -33,6 +34,7 @@ from foregaze.inference.preprocess import to_working_size
 from foregaze.inference.scanpath_sampling import sample_scanpaths
 from foregaze.models import DeepGaze3, DeepGazeMSDB
 from foregaze.models.deepgaze import DeepGaze
+from foregaze.models.deepgaze_msdb import DeepGazeMSDBConfig
 from foregaze.ops.finalizer import mean_density
 from foregaze.ops.logdensity import pool, resample
 from foregaze.ops.working_size import size_of_area
@@ -95,6 +97,9 @@ class DeepGazePredictor(Predictor):
     ) -> None:
         super().__init__(name, model, device, card)
         self.sees_history = model.sees_history
+        self.sees_resolution = isinstance(model, DeepGazeMSDB) or (
+            model.config.px_per_dva is not None and model.config.working_size is None
+        )
         self.checkpoint = checkpoint
 
     @torch.inference_mode()
@@ -203,8 +208,10 @@ class DeepGazePredictor(Predictor):
     ) -> _Seen:
         size: Size = (image.shape[0], image.shape[1])
         at = self._working_size(size, pixels_per_degree)
-        prior = torch.from_numpy(centerbias_on(centerbias, size, lambda: self._own(size)))[None]
+        log_density = centerbias_on(centerbias, size, lambda: self._own(size), self.checkpoint)
+        prior = torch.from_numpy(log_density)[None]
         if at != size:
+            prior = prior.clamp_min(math.log(torch.finfo(prior.dtype).tiny))  # no minus infinity
             smaller = at[0] * at[1] < size[0] * size[1]
             prior = pool(prior, at) if smaller else resample(prior, at)
         pixels = to_working_size(image, at)[None]
@@ -213,13 +220,15 @@ class DeepGazePredictor(Predictor):
     def _working_size(self, size: Size, pixels_per_degree: float | None) -> Size:
         """Size at which the model sees an image."""
         config = self.model.config
-        if pixels_per_degree is not None and not pixels_per_degree > 0:
+        if pixels_per_degree is not None and not 0 < pixels_per_degree < math.inf:
             raise ConfigError(
                 f"pixels_per_degree is {pixels_per_degree:g}, expected a positive number such as "
                 f"{PX_PER_DVA:g}"
             )
         if config.working_size is not None:
             return size_of_area(config.working_size, size)
+        if isinstance(config, DeepGazeMSDBConfig):
+            self._check_rescaled(size, max(config.scales_px_per_dva), pixels_per_degree)
         if config.px_per_dva is None:
             return size
         if pixels_per_degree is None:
@@ -232,8 +241,19 @@ class DeepGazePredictor(Predictor):
                     stacklevel=4,
                 )
             return size
+        self._check_rescaled(size, config.px_per_dva, pixels_per_degree)
         factor = config.px_per_dva / pixels_per_degree
         return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+    def _check_rescaled(self, size: Size, wanted: float, pixels_per_degree: float | None) -> None:
+        """Refuse an image that would become huge by being brought to the pixels per degree."""
+        if pixels_per_degree is None:
+            return
+        if size[0] * size[1] * (wanted / pixels_per_degree) ** 2 > MAX_PIXELS:
+            raise ConfigError(
+                f"pixels_per_degree is {pixels_per_degree:g}: {size[1]}x{size[0]} pixels rescaled "
+                f"to {wanted:g} pixels per degree are more than {MAX_PIXELS:,}, which is the limit"
+            )
 
     def _resolution(self, pixels_per_degree: float | None) -> float:
         """Pixels per degree for DeepGaze MSDB, which asks for them."""
@@ -253,6 +273,9 @@ class DeepGazePredictor(Predictor):
             raise ConfigError(f"model {self.name!r} has no parameters for data sets")
         if dataset not in self.model.config.datasets:
             raise UnknownNameError("data set", dataset, self.model.config.datasets)
+
+    def _settings(self) -> str:
+        return f"{self.model.config.model_dump_json()} precision: {self.model.precision}"
 
     def _own(self, size: Size) -> Float[np.ndarray, "H W"]:
         """The center bias in the checkpoint, or else that of MIT1003."""

@@ -38,6 +38,8 @@ class Predictor(ABC):
 
     sees_history: bool = False
     """Whether the density depends on past fixations."""
+    sees_resolution: bool = False
+    """Whether the density depends on `pixels_per_degree`."""
 
     def __init__(
         self, name: str, model: AnyModel, device: torch.device, card: Mapping[str, Any]

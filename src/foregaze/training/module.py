@@ -25,7 +25,6 @@ from foregaze.training.examples import (
 )
 from foregaze.training.recipe import Stage
 
-
 SCALARS = ("log_sigma", "centerbias_weight", "sigma", "center_bias_weight")
 """Ends of the names of blur widths and center bias weights, which have a rate of their own."""
 

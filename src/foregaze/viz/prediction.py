@@ -245,7 +245,7 @@ def _size_pt(axes: Axes) -> Float[np.ndarray, " 2"]:
 
 
 def _best_place(
-    curves_pt: list[Float[np.ndarray, "M 2"]],
+    curves_pt: list[Float[np.ndarray, "_ 2"]],
     panel_pt: Float[np.ndarray, " 2"],
     taken_pt: list[Float[np.ndarray, " 2"]],
 ) -> Float[np.ndarray, " 2"] | None:
