@@ -104,8 +104,11 @@ def test_wrong_counts_are_refused(predict, photo, options, message):
         (["--history", "5,6"], "does not use past fixations: leave out --history"),
         (["--viewers", "MIT1003"], "has no parameters for data sets"),
         (["--precision", "half"], "unknown precision 'half'; known: bfloat16, float16, float32"),
-        (["--precision", "bfloat16"], "precision and compiled are for DeepGaze models, not for"),
-        (["--compile"], "precision and compiled are for DeepGaze models, not for"),
+        (
+            ["--precision", "bfloat16"],
+            "precision, compiled and networks are for DeepGaze models, not for",
+        ),
+        (["--compile"], "precision, compiled and networks are for DeepGaze models, not for"),
         (["--centerbias", "osy=/data"], "unknown data set 'osy'; known: cat2000"),
         (["--centerbias", "osie=nowhere"], "nowhere/stimuli: no such folder"),
         (["--centerbias", "unifrom"], "expected FILE.npy, uniform, mit1003 or NAME=DIR"),

@@ -113,6 +113,21 @@ def test_a_center_bias_becomes_the_models_own(folder):
     np.testing.assert_allclose(own, given.log_density, atol=1e-5)
 
 
+def test_mit1003s_center_bias_is_the_same_in_a_checkpoint_and_beside_it(tmp_path):
+    source = save_toy(tmp_path / "bare.safetensors", "deepgaze1", centerbias_size=None)
+    square = density_of(50, 50).astype(np.float32)
+    np.save(tmp_path / "centerbias_mit1003.npy", square)
+    file = tmp_path / "centerbias_mit1003.npy"
+    (tmp_path / "elsewhere").mkdir()
+    inside = tmp_path / "elsewhere" / "inside.safetensors"
+    read_for_conversion("deepgaze1", str(source), file).save(inside)
+    beside, within = (
+        load_model(str(path), device="cpu").predict(picture(), **SEEN).log_density
+        for path in (source, inside)
+    )
+    np.testing.assert_allclose(within, beside, rtol=3e-6)
+
+
 @pytest.mark.parametrize(
     ("content", "error", "message"),
     [

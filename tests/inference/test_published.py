@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from foregaze.backbones.downloads import cached_download
-from foregaze.errors import WeightsError
+from foregaze.errors import UnknownNameError, WeightsError
 from foregaze.inference import published
-from foregaze.inference.published import read_deepgaze
+from foregaze.inference.published import read_deepgaze, with_networks
 from foregaze.inference.zoo import load_model
+from foregaze.models.deepgaze_msdb import DeepGazeMSDBConfig
 from foregaze.models.deepgaze_release import CENTERBIAS, RELEASES
 from tests.inference.toy_deepgaze import picture, save_toy
 from tests.models.release_files import fill, layout, write_release
@@ -199,3 +200,19 @@ def test_deepgaze2_loads_from_a_checkpoint_of_ours(tmp_path):
     model = load_model("deepgaze2", checkpoint=path, device="cpu")
     assert model.card == {"dataset": "toy"}
     assert model.predict(picture(), pixels_per_degree=35.0).log_density.shape == (120, 160)
+
+
+def test_networks_of_msdb_may_come_from_elsewhere():
+    config = with_networks(DeepGazeMSDBConfig(), {"clip_rn50x64": "clip.safetensors"})
+    assert config.frozen_weights[0] == "clip.safetensors"
+    assert config.frozen_weights[1] == DeepGazeMSDBConfig().frozen_weights[1]
+
+
+def test_a_network_that_is_part_of_the_checkpoint_has_no_other_source(release, tmp_path):
+    with pytest.raises(UnknownNameError, match="'clip'; known: clip_rn50x64, dinov2_vitb14"):
+        with_networks(DeepGazeMSDBConfig(), {"clip": "x"})
+    with pytest.raises(UnknownNameError, match="unknown network with weights of its own"):
+        load_model("deepgaze3", checkpoint=release, networks={"densenet201": "x"})
+    toy = save_toy(tmp_path / "toy.safetensors", "deepgaze1")
+    with pytest.raises(WeightsError, match="names the sources of its networks itself"):
+        load_model(str(toy), networks={"alexnet": "x"})

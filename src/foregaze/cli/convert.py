@@ -37,6 +37,14 @@ def convert(
             "centerbias_mit1003.npy.",
         ),
     ] = None,
+    network: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=SOURCE",
+            help="Where the weights of a network of deepgaze-msdb are, clip_rn50x64 or "
+            "dinov2_vitb14, if not where they were published. Repeat for both.",
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier files.")] = False,
 ) -> None:
     """Turn a DeepGaze checkpoint into a safetensors file of ours, its numbers unchanged."""
@@ -47,11 +55,19 @@ def convert(
         if path.resolve() in {Path(checkpoint).resolve(), centerbias and centerbias.resolve()}:
             raise OutputError(f"{path}: is an input; give another --output")
         check_file(path, overwrite=overwrite)
+    networks = dict(_name_and_source(given) for given in network or [])
     from foregaze.inference.convert import read_for_conversion
 
-    converted = read_for_conversion(model, checkpoint, centerbias)
+    converted = read_for_conversion(model, checkpoint, centerbias, networks)
     with written_together(output.parent, [output.name, card.name]) as (weights, page):
         converted.save(weights)
         page.write_text(converted.page(output), encoding="utf-8", newline="\n")
     typer.echo(f"model: {output}")
     typer.echo(f"model card: {card}")
+
+
+def _name_and_source(given: str) -> tuple[str, str]:
+    name, equals, source = given.partition("=")
+    if not (name and equals and source):
+        raise typer.BadParameter(f"{given!r}: expected NAME=SOURCE", param_hint="--network")
+    return name, source

@@ -130,9 +130,7 @@ def mit1003_file(beside: Path | None = None) -> Path:
 
 
 def mit1003_centerbias(size: Size, path: Path) -> Float[np.ndarray, "H W"]:
-    """MIT1003's center bias at a size, as the published models' authors resize it.
-
-    Nearest neighbors of a square grid, then normalized.
+    """MIT1003's center bias at a size.
 
     Raises:
         WeightsError: If the file holds no log density.
@@ -141,7 +139,15 @@ def mit1003_centerbias(size: Size, path: Path) -> Float[np.ndarray, "H W"]:
         square = read_log_density(path)
     except DataError as error:
         raise WeightsError(f"{error}; it should be the center bias of MIT1003") from error
-    factors = (size[0] / square.shape[0], size[1] / square.shape[1])
-    resized = zoom(square, factors, order=0, mode="nearest")
-    log_density: Float[np.ndarray, "H W"] = resized - logsumexp(resized)
-    return log_density
+    return stretched(square, size)
+
+
+def stretched(log_density: Float[np.ndarray, "h w"], size: Size) -> Float[np.ndarray, "H W"]:
+    """A center bias at another size as the published models' authors resize theirs.
+
+    By nearest neighbors, then normalized.
+    """
+    factors = (size[0] / log_density.shape[0], size[1] / log_density.shape[1])
+    resized = zoom(log_density, factors, order=0, mode="nearest")
+    at_size: Float[np.ndarray, "H W"] = resized - logsumexp(resized)
+    return at_size

@@ -18,7 +18,7 @@ from foregaze.backbones.weights import is_ready_offline, resolve_weights
 from foregaze.config import make_config
 from foregaze.errors import ShapeError, UnknownNameError, WeightsError
 from foregaze.inference.centerbias import checked_centerbias, read_log_density
-from foregaze.inference.published import read_deepgaze
+from foregaze.inference.published import read_deepgaze, with_networks
 from foregaze.inference.zoo import CHECKPOINT_SUFFIX, ZOO
 from foregaze.models import MODELS, DeepGazeMSDB
 from foregaze.models.checkpoint import read_header, save_checkpoint
@@ -116,8 +116,8 @@ class Converted:
         from_file = "centerbias" in self.card
         origin = f"from {self.card['centerbias']}" if from_file else "of its training"
         return (
-            f"in this file, {size[1]}x{size[0]}, {origin}; resized bilinearly to the image, and "
-            "used where `centerbias` is not given"
+            f"in this file, {size[1]}x{size[0]}, {origin}; resized to the image, and used where "
+            "`centerbias` is not given"
         )
 
     def _history(self) -> str:
@@ -138,13 +138,20 @@ class Converted:
         return ", ".join(arguments)
 
 
-def read_for_conversion(name: str, source: str, centerbias: Path | None = None) -> Converted:
+def read_for_conversion(
+    name: str,
+    source: str,
+    centerbias: Path | None = None,
+    networks: Mapping[str, str] | None = None,
+) -> Converted:
     """Read all that is to be converted.
 
     Args:
         name: Of a DeepGaze model.
         source: A published checkpoint or one of ours (see `foregaze.backbones.weights`).
         centerbias: A .npy file with the log density that shall be the model's own center bias.
+        networks: Sources of the weights of networks that are not part of a published file, by the
+            networks' names; where they were published where left out.
 
     Raises:
         UnknownNameError: If there is no such model.
@@ -156,8 +163,8 @@ def read_for_conversion(name: str, source: str, centerbias: Path | None = None) 
         raise UnknownNameError("DeepGaze model", name, CITATIONS)
     own = None if centerbias is None else _read_centerbias(centerbias)
     path = resolve_weights(source)
-    _need_frozen_weights(name, path)
-    model, card = read_deepgaze(name, path)
+    _need_frozen_weights(name, path, networks or {})
+    model, card = read_deepgaze(name, path, networks)
     published = path.suffix != CHECKPOINT_SUFFIX
     licence = RELEASES[name].licence if published else "not stated"
     card = {"licence": licence, "citation": CITATIONS[name]} | card
@@ -188,14 +195,14 @@ def _read_centerbias(path: Path) -> torch.Tensor:
     return torch.from_numpy(checked).float()
 
 
-def _need_frozen_weights(name: str, path: Path) -> None:
+def _need_frozen_weights(name: str, path: Path, networks: Mapping[str, str]) -> None:
     """Have the weights that the checkpoint will name by their SHA-256.
 
     Raises:
         WeightsError: Names all that cannot be had, and where they belong.
     """
     kind = MODELS[name]
-    config = kind.Config()
+    config = with_networks(kind.Config(), networks)
     if path.suffix == CHECKPOINT_SUFFIX:
         header = read_header(path)
         if header.architecture != name:

@@ -26,6 +26,7 @@ from foregaze.inference.centerbias import (
     centerbias_on,
     mit1003_centerbias,
     mit1003_file,
+    stretched,
 )
 from foregaze.inference.history import Positions, checked_history, slots
 from foregaze.inference.prediction import Prediction
@@ -282,6 +283,8 @@ class DeepGazePredictor(Predictor):
         own = self.model.centerbias
         if not isinstance(own, Tensor):
             return mit1003_centerbias(size, mit1003_file(self.checkpoint))
+        if self.model.config.working_size is None:  # as published: resized as its authors do
+            return stretched(own.cpu().double().numpy(), size)
         density: Float[np.ndarray, "H W"] = resample(own[None].cpu().double(), size)[0].numpy()
         return density
 

@@ -1,5 +1,6 @@
 """DeepGaze models from published files or ours, made ready to predict."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -7,11 +8,12 @@ import torch
 from foregaze.backbones.downloads import download
 from foregaze.backbones.tapped import TappedBackbone
 from foregaze.backbones.weights import read_state_dict, resolve_weights
-from foregaze.errors import WeightsError
+from foregaze.errors import UnknownNameError, WeightsError
 from foregaze.inference.deepgaze_predictor import DeepGazePredictor
 from foregaze.models import MODELS, DeepGazeMSDB
 from foregaze.models.checkpoint import load_checkpoint, read_header
 from foregaze.models.deepgaze import DeepGaze
+from foregaze.models.deepgaze_config import DeepGazeConfig
 from foregaze.models.deepgaze_release import CENTERBIAS, RELEASES, load_published
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -26,6 +28,7 @@ def load_deepgaze(
     *,
     precision: str = "float32",
     compiled: bool = False,
+    networks: Mapping[str, str] | None = None,
 ) -> DeepGazePredictor:
     """A DeepGaze model ready to predict.
 
@@ -36,6 +39,7 @@ def load_deepgaze(
         device: Where it shall run.
         precision: See `PRECISIONS`.
         compiled: Compile the backbone.
+        networks: See `read_deepgaze`.
 
     Raises:
         WeightsError: If weights are missing or do not fit.
@@ -50,23 +54,29 @@ def load_deepgaze(
     path = resolve_weights(checkpoint or str(weights))
     if checkpoint is None and name in RELEASES:
         download(CENTERBIAS.source)  # the model was asked for with all that belongs to it
-    model, card = read_deepgaze(name, path)
+    model, card = read_deepgaze(name, path, networks)
     model.precision = PRECISIONS[precision]
     model = _ready(model, device, compiled=compiled)
     return DeepGazePredictor(name, model, device, card, path)
 
 
-def read_deepgaze(name: str, path: Path) -> tuple[DeepGaze | DeepGazeMSDB, dict[str, object]]:
+def read_deepgaze(
+    name: str, path: Path, networks: Mapping[str, str] | None = None
+) -> tuple[DeepGaze | DeepGazeMSDB, dict[str, object]]:
     """A model with its weights, and its card, from a published file or one of ours.
 
     Args:
         name: Of the architecture, or `path` itself for a file of ours.
         path: The file.
+        networks: Sources of the weights of networks that are not part of a published file, by the
+            networks' names; where they were published where left out.
 
     Raises:
         WeightsError: If the file is none or belongs to another architecture.
     """
     if path.suffix == ".safetensors":
+        if networks:
+            raise WeightsError(f"{path}: names the sources of its networks itself")
         architecture = read_header(path).architecture
         if name in MODELS and architecture != name:
             raise WeightsError(f"{path}: is a checkpoint of {architecture!r}, not of {name!r}")
@@ -75,10 +85,27 @@ def read_deepgaze(name: str, path: Path) -> tuple[DeepGaze | DeepGazeMSDB, dict[
         return loaded.model, loaded.card
     tensors = read_state_dict(path)
     kind = MODELS[name]
-    model = kind(kind.Config())
+    model = kind(with_networks(kind.Config(), networks or {}))
     assert isinstance(model, DeepGaze | DeepGazeMSDB)
     load_published(model, tensors, str(path))
     return model.eval(), {"source": str(path)}
+
+
+def with_networks(config: DeepGazeConfig, networks: Mapping[str, str]) -> DeepGazeConfig:
+    """A published configuration with other sources of its networks' weights.
+
+    Raises:
+        UnknownNameError: If there is no such network, or its weights are in the checkpoint.
+    """
+    elsewhere = [backbone.name for backbone in config.backbones if backbone.source is not None]
+    for name in networks:
+        if name not in elsewhere:
+            raise UnknownNameError("network with weights of its own", name, elsewhere)
+    backbones = tuple(
+        backbone.model_copy(update={"weights": networks.get(backbone.name, backbone.weights)})
+        for backbone in config.backbones
+    )
+    return config.model_copy(update={"backbones": backbones})
 
 
 def _ready(

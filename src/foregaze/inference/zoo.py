@@ -1,5 +1,6 @@
 """Models by name: what there is, where its weights come from, and how it is loaded."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +87,7 @@ def load_model(
     mirrored: bool | None = None,
     precision: str = "float32",
     compiled: bool = False,
+    networks: Mapping[str, str] | None = None,
 ) -> Predictor:
     """A model ready to predict.
 
@@ -102,7 +104,10 @@ def load_model(
             what the named model does. Not for DeepGaze models.
         precision: "float32", or "bfloat16" or "float16" for the backbone of DeepGaze models.
         compiled: Compile the backbone of DeepGaze models with `torch.compile`: the first images of
-            a size take minutes, later ones less time.
+            a size take long, later ones less time.
+        networks: For `deepgaze-msdb`, sources of its networks' weights by name, such as
+            `{"clip_rn50x64": "open_clip_model.safetensors"}`, in place of where they were
+            published.
 
     Raises:
         UnknownNameError: If there is neither such a name nor such a file.
@@ -122,9 +127,12 @@ def load_model(
             target,
             precision=precision,
             compiled=compiled,
+            networks=networks,
         )
-    if precision != "float32" or compiled:
-        raise ConfigError(f"precision and compiled are for DeepGaze models, not for {name!r}")
+    if precision != "float32" or compiled or networks:
+        raise ConfigError(
+            f"precision, compiled and networks are for DeepGaze models, not for {name!r}"
+        )
     path = _checkpoint_path(name, checkpoint)
     loaded = load_checkpoint(path)
     model = loaded.model
