@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from foregaze.evaluation import evaluate, fit_references
+from foregaze.evaluation import predicting as predicting_module
 from foregaze.evaluation.models import Case, ScanpathModel
 from foregaze.evaluation.predicting import predicting, training_images
 from foregaze.inference.zoo import load_model
@@ -106,6 +107,31 @@ def test_an_image_takes_one_pass_of_the_backbone_whatever_its_fixations(toy_data
     references = fit_references(dataset, gold_standard=False)
     evaluate(predicting(model, dataset), dataset, references=references, metrics=["LL"])
     assert len(passes) == len(dataset)
+
+
+def test_kept_densities_are_those_that_would_be_computed_again(toy_dataset, toy3, monkeypatch):
+    dataset = pictures_of(toy_dataset())
+    model = load_model(str(toy3), device="cpu")
+    calls = []
+    monkeypatch.setattr(
+        model.model.head.fixation_selection,
+        "forward",
+        lambda *given, forward=model.model.head.fixation_selection.forward: (
+            calls.append(1) or forward(*given)
+        ),
+    )
+    references = fit_references(dataset, gold_standard=False)
+    found = []
+    for kept_bytes in (predicting_module._KEPT_BYTES, 0):
+        monkeypatch.setattr(predicting_module, "_KEPT_BYTES", kept_bytes)
+        scored = predicting(model, dataset)
+        report = evaluate(scored, dataset, references=references, metrics=["LL", "NSS"])
+        found.append((report.metrics, len(calls)))
+        calls.clear()
+    assert found[0][0] == found[1][0]
+    images = len(np.unique(dataset.fixations.image))  # first fixations share one empty history
+    assert found[0][1] == len(dataset.evidence()) + images
+    assert found[1][1] == len(dataset.fixations) + len(dataset.evidence())
 
 
 def test_images_have_the_data_sets_pixels_per_degree(toy_dataset, tmp_path):

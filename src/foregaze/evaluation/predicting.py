@@ -11,6 +11,9 @@ from foregaze.inference.centerbias import CenterBiasLike
 from foregaze.inference.predictor import Conditional, Predictor
 from foregaze.types import EyeTrackingDataset
 
+_KEPT_BYTES = 400_000_000
+"""Of densities of one image: about 200 at 800x600."""
+
 
 def predicting(
     model: Predictor,
@@ -70,18 +73,31 @@ def predicting(
 
 
 class _AfterHistory:
-    """Predictions after any history; what an image decides is kept until the next image."""
+    """Predictions after any history.
+
+    What an image decides is kept until the next image, and so are its densities, as far as they fit:
+    a report asks for most of them twice, for the evidence and for all fixations.
+    """
 
     def __init__(self, on: Callable[[int], Conditional]) -> None:
         self._on = on
         self._last: tuple[int, Conditional] | None = None
+        self._kept: dict[bytes, Float[np.ndarray, "H W"]] = {}
 
     def __call__(
         self, image: int, x_hist: Float[np.ndarray, " T"], y_hist: Float[np.ndarray, " T"]
     ) -> Float[np.ndarray, "H W"]:
         if self._last is None or self._last[0] != image:
             self._last = (image, self._on(image))
-        return self._last[1](np.column_stack([x_hist, y_hist])).log_density
+            self._kept.clear()
+        history = np.column_stack([x_hist, y_hist])
+        key = history.tobytes()
+        if key in self._kept:
+            return self._kept[key]
+        log_density = self._last[1](history).log_density
+        if (len(self._kept) + 1) * log_density.nbytes <= _KEPT_BYTES:
+            self._kept[key] = log_density
+        return log_density
 
 
 def training_images(card: Mapping[str, Any], dataset: EyeTrackingDataset) -> list[str]:
