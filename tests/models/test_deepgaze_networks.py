@@ -26,7 +26,17 @@ from tests.models.plain_deepgaze import (
 )
 from tests.models.plain_layers import resize_nearest
 from tests.models.release_files import fill, load_golden
-from tests.models.toy_heads import DTYPES, assert_close, numbers
+from tests.models.toy_heads import (
+    CASES,
+    DTYPES,
+    assert_close,
+    centerbias_of,
+    density,
+    features_of,
+    history_of,
+    mixture_pair,
+    numbers,
+)
 
 K = 3
 
@@ -177,3 +187,21 @@ def test_finalizers_begin_with_the_given_width_and_the_whole_center_bias():
     finalizers = Finalizers(K, 8.0)
     assert finalizers.sigma.tolist() == [8.0] * K
     assert finalizers.center_bias_weight.tolist() == [1.0] * K
+
+
+@pytest.mark.parametrize("slots", [0, 4])
+def test_saliency_far_below_zero_keeps_its_digits(slots):
+    """A norm divides the map by its spread, which is tiny where softplus is."""
+    case = CASES["dividing"]
+    head, plain = mixture_pair(case, slots=slots)
+    history = history_of(case) if slots else ()
+    features, centerbias = features_of(case), centerbias_of(case)
+    with torch.no_grad():
+        for component in range(case.components):
+            key = f"saliency_networks.{component}.bias2.bias"
+            head.published()[key].add_(-10.0)
+            plain.get_parameter(key).add_(-10.0)
+        exact = plain.forward_features(features, case.image_size, centerbias, *history)[:, 0]
+        given = [x.float() for x in (centerbias, *history)]
+        single = density(head.float(), [x.float() for x in features], *given)
+    assert_close(single, exact, 2e-5)
