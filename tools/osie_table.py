@@ -1,8 +1,8 @@
 """Score the baselines and the shipped models on OSIE, and write the table that the docs show.
 
 `python tools/osie_table.py --osie ../shared/osie` scores every image with the fold model that did
-not see it, so it needs the runs of `make train-default` and `make train-deepgaze`, whose own reports
-of the DeepGaze heads it takes over. It writes the report into runs/osie-table
+not see it, so it needs the runs of `make train-default` and `make train-deepgaze`, whose reports of
+the DeepGaze heads it takes over. It writes the report into runs/osie-table
 (where it also goes on if it was stopped), and from it docs/osie.md with its figures and the
 out-of-fold reports in docs/reports that README and model card are made from.
 """
@@ -86,6 +86,13 @@ def score(model: ScoredModel, references: References, journal: Journal) -> Repor
     )
 
 
+def check_order(reports: list[Report]) -> None:
+    """Stop where the heads of DeepGaze I, II and IIE do not come in the papers' order."""
+    gains = [report.metrics["IG"].mean for report in reports]
+    if sorted(gains) != gains:
+        raise SystemExit(f"IG of I, II and IIE is {gains}, expected to ascend as in the papers")
+
+
 def write_docs(report: Path) -> None:
     """The report as a page of the docs, with its figures."""
     images = ROOT / "docs" / "images" / "osie"
@@ -112,10 +119,11 @@ def main() -> None:
     reports = [score(model, references, journal) for model in models]
     for report in reports[len(BASELINES) :]:
         report.save(ROOT / "docs" / "reports" / f"{report.model}.json")
-    for run in HEADS:
-        report = read_report(arguments.runs / run / "report.json")
+    heads = [read_report(arguments.runs / run / "report.json") for run in HEADS]
+    check_order(heads[:3])
+    for run, report in zip(HEADS, heads, strict=True):
         report.save(ROOT / "docs" / "reports" / f"{run}.json")
-        reports.append(report)
+    reports += heads
     write_report(compare(reports), output, {})
     write_docs(output)
     print(compare(reports).table())

@@ -1,4 +1,4 @@
-"""Write the out-of-fold numbers of docs/reports into README.md, the model card and docs/deepgaze.md.
+"""Write the out-of-fold numbers of docs/reports into README, model card and docs/deepgaze.md.
 
 Each of these pages has a table between two marker lines, made anew from the reports. With
 `--check` nothing is written, and the exit code is 1 where a page does not say what they say.

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from foregaze.backbones.downloads import cache_folder, cached_download
+from foregaze.backbones.downloads import cache_folder, cached_download, forget_record
 from foregaze.backbones.weights import is_ready_offline, resolve_weights
 from foregaze.errors import WeightsError
 
@@ -104,8 +104,12 @@ def test_a_cached_file_that_was_changed_is_refused(server):
     source = f"{address(server)}#sha256={CHECKSUM}"
     path = resolve_weights(source)
     path.write_bytes(b"other")
-    assert message_of(source).startswith(f"{path}: SHA-256 is ")
+    message = message_of(source)
+    assert message.startswith(f"{path}: SHA-256 is ")
+    assert message.endswith(f", expected {CHECKSUM}; delete it to have it downloaded again")
     assert server.requests == ["/ok.safetensors"]
+    path.unlink()
+    assert resolve_weights(source).read_bytes() == CONTENT
 
 
 def test_a_file_that_the_server_does_not_have_is_refused(server, cache):
@@ -183,8 +187,14 @@ def test_where_no_checksum_is_published_the_first_download_is_held_to(server, ca
     assert path.read_bytes() == CONTENT
     assert (path.parent / "sha256").read_text() == f"{CHECKSUM}\n"
     path.write_bytes(b"other")
-    assert message_of(source).endswith(f"expected {CHECKSUM}")
+    assert message_of(source) == (
+        f"{path}: differs from the file that was first used here (SHA-256 is "
+        f"{hashlib.sha256(b'other').hexdigest()}, was {CHECKSUM}); delete {path.parent / 'sha256'} "
+        "to accept it"
+    )
     assert server.requests == ["/ok.safetensors"]
+    (path.parent / "sha256").unlink()
+    assert resolve_weights(source) == path
 
 
 def test_a_file_put_into_the_cache_by_hand_is_held_to_from_then_on(server, cache):
@@ -194,7 +204,27 @@ def test_a_file_put_into_the_cache_by_hand_is_held_to_from_then_on(server, cache
     target.write_bytes(CONTENT)
     assert resolve_weights(source) == target
     target.write_bytes(b"other")
-    assert message_of(source).endswith(f"expected {CHECKSUM}")
+    assert "differs from the file that was first used here" in message_of(source)
+
+
+def test_the_right_file_can_follow_one_that_was_of_no_use(server):
+    source = f"{address(server)}#sha256=recorded"
+    target = cached_download(source)
+    target.parent.mkdir(parents=True)
+    target.write_bytes(b"<html>Sign in</html>")
+    assert resolve_weights(source) == target
+    forget_record(target)
+    target.unlink()
+    assert resolve_weights(source).read_bytes() == CONTENT
+    assert server.requests == ["/ok.safetensors"]
+    assert (target.parent / "sha256").read_text() == f"{CHECKSUM}\n"
+
+
+def test_nothing_is_forgotten_outside_the_cache(tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "sha256").write_text("kept")
+    forget_record(tmp_path / "own" / "a.pth")
+    assert (tmp_path / "own" / "sha256").read_text() == "kept"
 
 
 def test_a_download_that_is_cut_short_records_nothing(server, cache):

@@ -5,7 +5,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from foregaze.backbones.staged import create_backbone, default_weights
+from foregaze.backbones.staged import PixelScaling, create_backbone, default_weights
 from foregaze.errors import ConfigError, UnknownNameError, WeightsError
 
 LITE0 = "tf_efficientnet_lite0"
@@ -171,12 +171,19 @@ def test_weights_of_another_shape_name_the_first_bad_key_with_both_shapes(tmp_pa
     source = saved(tmp_path, tensors)
     with pytest.raises(WeightsError) as caught:
         create_backbone("test_resnet", source)
-    assert str(caught.value) == (
-        f"{source}: {key} has shape (3, 2, 1, 1), ResNet expects {expected}"
-    )
+    assert str(caught.value) == (f"{source}: {key} has shape (3, 2, 1, 1), expected {expected}")
 
 
 def test_weights_in_the_packages_layout_do_not_fit_another_network(tmp_path):
     source = saved(tmp_path, {"_conv_stem.weight": torch.zeros(1)})
-    with pytest.raises(WeightsError, match=r"does not fit ResNet: .* \['_conv_stem.weight'\]"):
+    with pytest.raises(WeightsError, match=r"does not fit the model: .*'_conv_stem.weight'"):
         create_backbone("test_resnet", source)
+
+
+def test_pixels_are_normalized_as_the_backbones_were():
+    backbone = create_backbone("tf_efficientnet_lite0", "random:0")
+    pixels = torch.linspace(0, 255, 3 * 4 * 5).reshape(1, 3, 4, 5)
+    mean, std = (torch.tensor(v)[:, None, None] for v in (backbone.mean, backbone.std))
+    scaling = PixelScaling(backbone)
+    torch.testing.assert_close(scaling(pixels), (pixels / 255 - mean) / std)
+    assert not scaling.state_dict()

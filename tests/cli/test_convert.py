@@ -73,7 +73,7 @@ def test_another_ending_is_refused(convert, tmp_path):
         ({"model": "deepgaze9"}, "unknown DeepGaze model 'deepgaze9'; known: deepgaze-msdb"),
         ({"model": "deepgaze1"}, "is a checkpoint of 'deepgaze3', not of 'deepgaze1'"),
         ({"checkpoint": "none.pth"}, "none.pth: no such weights file"),
-        ({"checkpoint": "text.pth"}, "text.pth: is no PyTorch file of plain tensors"),
+        ({"checkpoint": "text.pth"}, "text.pth: is damaged or incomplete"),
     ],
 )
 def test_what_cannot_be_converted_leaves_nothing(convert, tmp_path, changes, message):

@@ -191,3 +191,28 @@ def test_a_model_of_scanpaths_is_scored_with_histories(evaluate, tmp_path):
     notes = json.loads((tmp_path / "r.json").read_text())["notes"]
     assert "each fixation is predicted from those before it" in notes
     assert "center bias: of the data set, from other images" in notes
+
+
+def test_options_of_deepgaze_models_reach_them(evaluate, tmp_path):
+    path = save_toy(tmp_path / "msdb.safetensors", "deepgaze-msdb")
+    scores = []
+    for options in ((), ("--viewers", "CAT2000"), ("--precision", "bfloat16")):
+        arguments = ("--metric", "NSS", "--json", "r.json", "--overwrite", *options)
+        assert evaluate(*arguments, model=path).code == 0
+        report = json.loads((tmp_path / "r.json").read_text())
+        scores.append(report["metrics"]["NSS"]["mean"])
+        named = any("viewers of CAT2000" in note for note in report["notes"])
+        assert named == ("CAT2000" in options)
+    assert len(set(scores)) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--viewers", "MIT1003"), "none of the models has parameters for data sets"),
+        (("--compile",), "precision and compilation are for DeepGaze models"),
+        (("--network", "clip"), "'clip', expected NAME=SOURCE"),
+    ],
+)
+def test_options_without_a_use_are_refused(evaluate, options, message):
+    assert message in evaluate(*options).error()

@@ -1,4 +1,5 @@
 import csv
+import hashlib
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import torch
 from PIL import Image
 
 import foregaze
+from foregaze.backbones.downloads import cached_download
 from tests.inference.toy_deepgaze import save_toy
 
 SIZE = (60, 80)  # of the images in conftest.py
@@ -143,3 +145,24 @@ def test_compiling_reaches_the_model(predict, photo, tmp_path, monkeypatch, draw
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(module))
     assert predict(photo, "--pixels-per-degree", "35", "--compile", model=path).code == 0
     assert len(compiled) == 1
+
+
+def test_a_checkpoint_may_be_any_source(
+    predict, photo, tiny_checkpoint, tmp_path, drawn, monkeypatch
+):
+    monkeypatch.setenv("FOREGAZE_CACHE", str(tmp_path / "cache"))
+    content = tiny_checkpoint.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    source = f"https://host.invalid/tiny.safetensors#sha256={digest}"
+    cached = cached_download(source)
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(content)
+    assert predict(photo, "--checkpoint", source, model="default").code == 0
+
+
+def test_networks_reach_the_model(predict, photo, tmp_path):
+    toy = save_toy(tmp_path / "toy.safetensors", "deepgaze1")
+    arguments = (photo, "--pixels-per-degree", "35", "--format", "csv")
+    assert predict(*arguments, "--network", "tf_efficientnet_lite0=random:0", model=toy).code == 0
+    error = predict(*arguments, "--overwrite", "--network", "clip=x", model=toy).error()
+    assert "'clip'; known: tf_efficientnet_lite0" in error

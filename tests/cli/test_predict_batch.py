@@ -8,6 +8,7 @@ from foregaze.cli import predict_batch
 from foregaze.data import CenterBias
 from foregaze.errors import OutputError
 from foregaze.evaluation.scanpath_csv import read_scanpaths
+from foregaze.models.deepgaze import DeepGaze
 from tests.inference.toy_deepgaze import save_toy
 
 SIZE = (60, 80)  # of the images in conftest.py
@@ -91,6 +92,27 @@ def test_scanpaths_go_on_from_the_history_and_hold_it(predict, photo, tmp_path, 
         photo, 2, 3, 4, x_hist=[20.0, 70.5], y_hist=[50.0, 10.0], pixels_per_degree=35.0
     )
     np.testing.assert_allclose(found[:, 2:], expected, atol=1e-3)
+
+
+def test_whatever_is_written_takes_one_pass_of_the_backbone(
+    predict, photo, drawn, toy3, monkeypatch
+):
+    passes = []
+    features = DeepGaze.features
+    monkeypatch.setattr(DeepGaze, "features", lambda *given: passes.append(1) or features(*given))
+    formats = ("--format", "npy", "--format", "png", "--format", "csv", "--scanpaths", "3")
+    assert predict(photo, *formats, "--pixels-per-degree", "35", model=toy3).code == 0
+    assert len(passes) == 1
+
+
+def test_an_image_of_a_batch_that_would_be_rescaled_beyond_the_limit_is_skipped(
+    predict, photo, drawn, save_image, toy3
+):
+    save_image(photo.parent / "large.png", size=(600, 800))
+    arguments = ("--history", "none", "--pixels-per-degree", "0.4", "--format", "csv")
+    outcome = predict("photos", *arguments, model=toy3)
+    assert outcome.code == 1
+    assert "skipped: photos/large.png: image of 800x600 pixels, of which 0.4" in outcome.err
 
 
 @pytest.mark.parametrize("formats", [(), ("--format", "csv")])

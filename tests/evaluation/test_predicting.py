@@ -153,3 +153,15 @@ def test_a_center_bias_is_in_the_notes_and_in_the_identity(toy_dataset, tmp_path
     assert uniform.identity == f"{own.identity} uniform"
     expected = model.predict(dataset.stimuli[0], centerbias="uniform", pixels_per_degree=35.0)
     np.testing.assert_array_equal(uniform.predict(0), expected.log_density)
+
+
+def test_msdb_is_asked_for_viewers_or_says_that_it_takes_means(toy_dataset, tmp_path):
+    path = save_toy(tmp_path / "msdb.safetensors", "deepgaze-msdb")
+    model = load_model(str(path), device="cpu")
+    dataset = pictures_of(toy_dataset())
+    (note,) = predicting(model, dataset).notes
+    assert note.startswith("parameters are means over its data sets (MIT1003, CAT2000, COCO-")
+    scored = predicting(model, dataset, viewers="CAT2000")
+    expected = model.predict(dataset.stimuli[0], dataset="CAT2000", pixels_per_degree=35.0)
+    np.testing.assert_array_equal(scored.predict(0), expected.log_density)
+    assert scored.identity != predicting(model, dataset).identity

@@ -1,3 +1,7 @@
+import io
+from functools import partial
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.special import logsumexp
@@ -6,12 +10,15 @@ from foregaze.backbones.downloads import cached_download
 from foregaze.data.centerbias import CenterBias
 from foregaze.errors import DataError, ShapeError, WeightsError
 from foregaze.inference.centerbias import (
+    KeptCenterBias,
     centerbias_on,
     checked_centerbias,
-    mit1003_centerbias,
     mit1003_file,
     read_log_density,
+    read_mit1003,
+    stretched,
 )
+from foregaze.inference.prediction import Prediction
 from foregaze.models.deepgaze_release import CENTERBIAS
 from tests.evaluation.conftest import make_dataset
 from tests.inference.toy_deepgaze import density_of
@@ -20,8 +27,17 @@ SIZE = (6, 8)
 SQUARE = np.log(np.arange(1.0, 17).reshape(4, 4) / 136)
 
 
-def none() -> np.ndarray:
-    raise AssertionError("the model's own was not asked for")
+def none(size: tuple[int, int]) -> np.ndarray:
+    raise AssertionError("this one was not asked for")
+
+
+def on(given, size=SIZE, own=none, checkpoint=None):
+    """Where MIT1003's lies beside a checkpoint or in the cache."""
+    return centerbias_on(given, size, own, mit1003(checkpoint))
+
+
+def mit1003(checkpoint=None):
+    return KeptCenterBias(partial(read_mit1003, checkpoint), stretched)
 
 
 @pytest.fixture(autouse=True)
@@ -39,22 +55,22 @@ def save_in_cache() -> None:
 
 def test_nothing_given_is_the_models_own():
     own = density_of(*SIZE)
-    assert centerbias_on(None, SIZE, lambda: own) is own
+    assert on(None, own=lambda size: own) is own
 
 
 def test_a_uniform_one_is_one_over_the_number_of_pixels():
-    np.testing.assert_array_equal(centerbias_on("uniform", SIZE, none), np.full(SIZE, -np.log(48)))
+    np.testing.assert_array_equal(on("uniform"), np.full(SIZE, -np.log(48)))
 
 
 def test_an_array_is_taken_as_it_is():
     given = density_of(*SIZE)
-    np.testing.assert_array_equal(centerbias_on(given, SIZE, none), given)
-    assert centerbias_on(given.astype(np.float32), SIZE, none).dtype == np.float64
+    np.testing.assert_array_equal(on(given), given)
+    assert on(given.astype(np.float32)).dtype == np.float64
 
 
 def test_that_of_a_data_set_is_made_for_the_images_size():
     of_dataset = CenterBias(make_dataset())
-    found = centerbias_on(of_dataset, (20, 30), none)
+    found = on(of_dataset, (20, 30))
     np.testing.assert_array_equal(found, of_dataset.log_density((20, 30)))
 
 
@@ -64,7 +80,46 @@ def test_an_unknown_name_lists_what_is_expected():
         "center bias of a data set$"
     )
     with pytest.raises(ShapeError, match=message):
-        centerbias_on("center", SIZE, none)
+        on("center")
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        (Prediction(density_of(*SIZE).astype(np.float32)), "Prediction, .*; give its log_density$"),
+        (SimpleNamespace(log_density=0.5), "SimpleNamespace, .*center bias of a data set$"),
+    ],
+)
+def test_what_is_no_center_bias_is_an_error(given, what):
+    with pytest.raises(ShapeError, match=rf"^centerbias is a {what}"):
+        on(given)
+
+
+def test_the_file_is_read_once_and_the_last_sizes_are_kept(tmp_path):
+    read, resized = [], []
+
+    def count_read():
+        read.append(1)
+        return SQUARE
+
+    def count_resized(log_density, size):
+        resized.append(size)
+        return stretched(log_density, size)
+
+    at = KeptCenterBias(count_read, count_resized)
+    sizes = [(4, 4), (8, 8), (5, 6), (6, 5)]
+    for size in [*sizes, *sizes, (9, 9), *sizes[1:], (9, 9), (4, 4), (3000, 2000), (3000, 2000)]:
+        np.testing.assert_array_equal(at(size), stretched(SQUARE, size))
+    assert len(read) == 1
+    assert resized == [*sizes, (9, 9), (4, 4), (3000, 2000), (3000, 2000)]
+
+
+def test_a_file_that_comes_later_is_found(tmp_path):
+    at = mit1003(tmp_path / "deepgaze3.pth")
+    with pytest.raises(WeightsError, match="is not here"):
+        at((4, 4))
+    np.save(tmp_path / "centerbias_mit1003.npy", SQUARE)
+    np.testing.assert_allclose(at((4, 4)), SQUARE, atol=1e-12)
 
 
 def test_a_wrong_size_names_both():
@@ -84,16 +139,17 @@ def test_a_sum_other_than_one_is_an_error(change, mass):
 
 
 def test_mit1003_is_nearest_neighbors_of_the_square_and_sums_to_one(tmp_path):
-    np.save(tmp_path / "square.npy", SQUARE)
-    found = mit1003_centerbias((8, 4), tmp_path / "square.npy")
+    np.save(tmp_path / "centerbias_mit1003.npy", SQUARE)
+    at = mit1003(tmp_path / "deepgaze3.pth")
+    found = at((8, 4))
     repeated = SQUARE.repeat(2, axis=0)
     np.testing.assert_allclose(found, repeated - logsumexp(repeated), atol=1e-12)
-    assert logsumexp(mit1003_centerbias((7, 9), tmp_path / "square.npy")) == pytest.approx(0)
+    assert logsumexp(at((7, 9))) == pytest.approx(0)
 
 
 def test_mit1003_lies_in_the_cache():
     save_in_cache()
-    np.testing.assert_allclose(centerbias_on("mit1003", (4, 4), none), SQUARE, atol=1e-12)
+    np.testing.assert_allclose(on("mit1003", (4, 4)), SQUARE, atol=1e-12)
 
 
 def test_mit1003_beside_the_checkpoint_comes_first(tmp_path):
@@ -102,13 +158,13 @@ def test_mit1003_beside_the_checkpoint_comes_first(tmp_path):
     checkpoint = tmp_path / "deepgaze3.pth"
     assert mit1003_file(checkpoint) == tmp_path / "centerbias_mit1003.npy"
     assert mit1003_file() == cached_download(CENTERBIAS.source)
-    found = centerbias_on("mit1003", (4, 4), none, checkpoint)
+    found = on("mit1003", (4, 4), checkpoint=checkpoint)
     np.testing.assert_allclose(found, SQUARE[::-1], atol=1e-12)
 
 
 def test_a_missing_mit1003_says_which_file_belongs_where(tmp_path, cache):
     with pytest.raises(WeightsError) as missing:
-        centerbias_on("mit1003", SIZE, none, tmp_path / "deepgaze3.pth")
+        on("mit1003", checkpoint=tmp_path / "deepgaze3.pth")
     address = "https://github.com/matthias-k/DeepGaze/releases/download/v1.0.0/"
     place = cached_download(CENTERBIAS.source)
     assert place.is_relative_to(cache)
@@ -125,7 +181,22 @@ def test_another_file_in_the_place_of_mit1003_is_an_error(tmp_path):
     with pytest.raises(
         WeightsError, match=r"mit1003\.npy: is no \.npy .*; it should be the center"
     ):
-        mit1003_centerbias(SIZE, path)
+        read_mit1003(tmp_path / "deepgaze3.pth")
+
+
+def header_of(shape: tuple[int, ...]) -> bytes:
+    """The beginning of a .npy file of float64, without its numbers."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": "<f8", "fortran_order": False, "shape": shape}
+    )
+    return file.getvalue()
+
+
+def test_minus_infinity_is_a_log_density(tmp_path):
+    given = np.array([[0.0, -np.inf]])
+    np.save(tmp_path / "prior.npy", given)
+    np.testing.assert_array_equal(read_log_density(tmp_path / "prior.npy"), given)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +208,17 @@ def test_another_file_in_the_place_of_mit1003_is_an_error(tmp_path):
         (np.zeros((2, 3, 4)), r"holds float64 of shape \(2, 3, 4\), expected floating point"),
         (np.zeros((6, 8), np.int64), r"holds int64 of shape \(6, 8\)"),
         (np.array([[{}]]), r"is no \.npy file of numbers \(Object arrays cannot be loaded"),
+        (np.zeros((0, 8)), r"holds float64 of shape \(0, 8\), expected floating point"),
+        (np.array([[0.0, np.nan]]), "holds NaN or plus infinity, expected a log density$"),
+        (np.array([[0.0, np.inf]]), "holds NaN or plus infinity, expected a log density$"),
+        (
+            header_of((1 << 40, 1 << 40)),
+            r"is no \.npy file of numbers \(float64 of shape \(1099511627776, 1099511627776\) are "
+            r"[0-9,]{33} bytes, and there are 0\)$",
+        ),
+        (header_of((6, 8)) + bytes(100), r".* are 384 bytes, and there are 100\)$"),
+        (b"\x93NUMPY\x01\x00\x04\x00('(\n", r"is no \.npy file of numbers"),
+        (b"\x93NUMPY\x03\x00\x04\x00{}()", r".* \(version 3\.0 of the format\)$"),
     ],
 )
 def test_a_file_without_a_map_is_an_error(tmp_path, content, message):

@@ -156,7 +156,7 @@ def test_a_card_keeps_what_it_said_of_training(tmp_path):
 def test_what_is_not_of_the_model_is_an_error(release, tmp_path):
     with pytest.raises(WeightsError, match=r"deepgaze3\.pth: does not fit the model"):
         read_for_conversion("deepgaze1", str(release))
-    with pytest.raises(WeightsError, match="no weights of DeepGaze2 are published"):
+    with pytest.raises(WeightsError, match="no weights of 'deepgaze2' are published"):
         read_for_conversion("deepgaze2", str(release))
     with pytest.raises(UnknownNameError, match="unknown DeepGaze model 'default'; known: deepgaze"):
         read_for_conversion("default", str(release))

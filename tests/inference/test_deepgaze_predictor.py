@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -125,9 +126,16 @@ def test_a_size_far_from_training_is_warned_about_unless_its_resolution_is_given
         r"made for images of 35 pixels per degree of visual angle, such as 1024x768, and this one "
         r"has 160x120 pixels: give pixels_per_degree to have it rescaled$"
     )
-    with pytest.warns(UserWarning, match=message) as caught:
-        toy3.predict(picture())
-    assert caught[0].filename.endswith("predictor.py")
+    for call in (
+        lambda: toy3.predict(picture()),
+        lambda: toy3.predict_batch([picture()]),
+        lambda: toy3.sample_scanpaths(picture(), n=1, length=1),
+    ):
+        with pytest.warns(UserWarning, match=message) as caught:
+            call()
+        assert [(w.filename, w.lineno) for w in caught] == [
+            (__file__, call.__code__.co_firstlineno)
+        ]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         toy3.predict(picture(), **SEEN)
@@ -135,25 +143,22 @@ def test_a_size_far_from_training_is_warned_about_unless_its_resolution_is_given
 
 
 def test_msdb_asks_for_the_resolution(toys):
-    with pytest.warns(UserWarning, match="needs the image's pixels per degree .* and takes 35: "):
+    message = "needs the image's pixels per degree .* and takes 35: "
+    with pytest.warns(UserWarning, match=message) as caught:
         taken = toys["deepgaze-msdb"].predict(picture())
+    assert [warning.filename for warning in caught] == [__file__]
+    with pytest.warns(UserWarning, match=message) as caught:
+        toys["deepgaze-msdb"].predict_batch([picture(seed=seed) for seed in range(5)])
+    assert [warning.filename for warning in caught] == [__file__]
     given = toys["deepgaze-msdb"].predict(picture(), **SEEN)
     np.testing.assert_array_equal(taken.log_density, given.log_density)
     other = toys["deepgaze-msdb"].predict(picture(), pixels_per_degree=20.0)
     assert np.abs(other.log_density - given.log_density).max() > 0.01
 
 
-@pytest.mark.parametrize("name", ["deepgaze1", "deepgaze3", "deepgaze-msdb"])
-@pytest.mark.parametrize("value", [0.0, -35.0, float("nan"), float("inf")])
-def test_an_impossible_resolution_is_an_error(toys, name, value):
-    message = rf"^pixels_per_degree is {value:g}, expected a positive number such as 35$"
-    with pytest.raises(ConfigError, match=message):
-        toys[name].predict(picture(), pixels_per_degree=value)
-
-
 @pytest.mark.parametrize("name", ["deepgaze1", "deepgaze-msdb"])
 def test_an_image_is_not_rescaled_beyond_the_limit_of_images(toys, name):
-    with pytest.raises(ConfigError, match=r"pixels_per_degree is 0\.001: 160x120 .* 100,000,000,"):
+    with pytest.raises(ShapeError, match=r"^image of 160x120 pixels, .* more than 100,000,000 "):
         toys[name].predict(picture(), pixels_per_degree=0.001)
 
 
@@ -242,6 +247,50 @@ def test_images_of_different_sizes_in_a_batch_are_predicted_as_alone(toys, name)
     assert toys[name].predict_batch([]) == []
 
 
+def test_a_batch_is_on_the_device_in_small_parts(toys, monkeypatch):
+    model = toys["deepgaze1"]
+    alive, most = weakref.WeakSet(), []
+    see = model._seen
+
+    def watched(*arguments):
+        seen = see(*arguments)
+        alive.add(seen)
+        most.append(len(alive))
+        return seen
+
+    monkeypatch.setattr(model, "_seen", watched)
+    images = [picture(96, 128, seed=seed) for seed in range(13)]
+    assert len(model.predict_batch(images, **SEEN)) == len(most) == 13
+    assert max(most) <= 2 * 4  # those of the part before, until their names are taken
+
+
+def test_a_center_bias_may_be_given_for_each_image_of_a_batch(toys):
+    model = toys["deepgaze1"]
+    images = [picture(120, 160), picture(96, 128), picture(120, 160, seed=2)]
+    priors = [density_of(120, 160), "uniform", None]
+    for given in (priors, tuple(priors)):
+        together = model.predict_batch(images, centerbias=given, **SEEN)
+        for image, prior, found in zip(images, priors, together, strict=True):
+            alone = model.predict(image, centerbias=prior, **SEEN).log_density
+            np.testing.assert_allclose(found.log_density, alone, atol=1e-4, rtol=0)
+    with pytest.raises(ShapeError, match=r"shape \(120, 160\), expected \(96, 128\)"):
+        model.predict_batch(images, centerbias=priors[0], **SEEN)
+
+
+def test_the_digest_tells_center_biases_of_mit1003_apart(tmp_path, monkeypatch):
+    monkeypatch.setenv("FOREGAZE_CACHE", str(tmp_path / "cache"))
+    path = save_toy(tmp_path / "bare.safetensors", "deepgaze1", centerbias_size=None)
+    model = load_model(str(path), device="cpu")
+    own = load_model(str(save_toy(tmp_path / "own.safetensors", "deepgaze1")), device="cpu")
+    digests, of_own = [model.digest()], [own.digest()]
+    for square in (density_of(64, 64), density_of(64, 64)[::-1]):
+        np.save(tmp_path / "centerbias_mit1003.npy", square)
+        digests.append(model.digest())
+        of_own.append(own.digest())
+    assert len(set(digests)) == 3
+    assert len(set(of_own)) == 1
+
+
 def test_viewers_of_a_data_set_are_for_msdb_alone(toys):
     with pytest.raises(ConfigError, match=r"has no parameters for data sets$"):
         toys["deepgaze3"].predict(picture(), dataset="MIT1003", **SEEN)
@@ -295,3 +344,13 @@ np.save("compiled.npy", found.log_density)
     subprocess.run(command, cwd=folder, check=True)
     expected = toys["deepgaze1"].predict(picture(), **SEEN).log_density
     np.testing.assert_allclose(np.load(folder / "compiled.npy"), expected, atol=1e-4, rtol=0)
+
+
+def test_msdb_sees_sizes_that_single_precision_would_round_up(toys):
+    model = toys["deepgaze-msdb"]
+    backbone = model.model.backbones[0]
+    seen = []
+    hook = backbone.register_forward_pre_hook(lambda _, x: seen.append(tuple(x[0].shape[-2:])))
+    model.predict(picture(111, 222), centerbias="uniform", pixels_per_degree=33.3)
+    hook.remove()
+    assert (80, 160) in seen  # 24 / 33.3; float32 takes 33.3 for less, and has (81, 161)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from foregaze.errors import ConfigError
+from foregaze.errors import ConfigError, ShapeError
+from foregaze.inference.predictor import check_resolution
 from foregaze.inference.zoo import load_model
 from tests.inference.toy_deepgaze import picture
 
@@ -67,3 +68,39 @@ def test_other_weights_have_another_digest(model, tiny_checkpoint):
     other.model.centerbias += 1
     assert other.digest() != model.digest()
     assert load_model(str(tiny_checkpoint), mirrored=True).digest() != model.digest()
+
+
+@pytest.mark.parametrize("value", [0.0, -35.0, float("nan"), float("inf")])
+def test_an_impossible_resolution_is_an_error_for_all_models(model, value):
+    message = rf"^pixels_per_degree is {value:g}, expected a positive number such as 35$"
+    for call in (model.predict, model.sample_scanpaths, model.on):
+        with pytest.raises(ConfigError, match=message):
+            call(picture(60, 80), pixels_per_degree=value)
+    with pytest.raises(ConfigError, match=message):
+        model.predict_batch([], pixels_per_degree=value)
+
+
+@pytest.mark.parametrize("value", ["35", True, [35.0], 35j])
+def test_a_resolution_is_a_number(value):
+    with pytest.raises(ConfigError) as refused:
+        check_resolution(value)
+    assert str(refused.value) == (
+        f"pixels_per_degree is {value!r}, expected a positive number such as 35"
+    )
+
+
+def test_a_resolution_may_be_any_number():
+    for value in (35, 35.5, np.float32(35), np.int64(35), 5e-324):
+        check_resolution(value)
+
+
+def test_there_is_one_center_bias_or_as_many_as_images(model):
+    images = [picture(60, 80), picture(33, 50, seed=1)]
+    priors = ["uniform", None]
+    for prior, image, found in zip(
+        priors, images, model.predict_batch(images, centerbias=priors), strict=True
+    ):
+        expected = model.predict(image, centerbias=prior).log_density
+        np.testing.assert_array_equal(found.log_density, expected)
+    with pytest.raises(ShapeError, match=r"^centerbias has 1 entries for 2 images: "):
+        model.predict_batch(images, centerbias=["uniform"])

@@ -42,6 +42,23 @@ def test_all_scanpaths_take_one_pass_of_the_backbone(model):
     assert len(passes) == 1
 
 
+def test_all_that_is_asked_about_an_image_takes_one_pass_of_the_backbone(model):
+    passes = []
+    handle = model.model.backbones[0].register_forward_hook(lambda *_: passes.append(1))
+    history = np.array([[30.0, 90.0]])
+    try:
+        conditional = model.on(picture(), **SEEN)
+        found = conditional(history).log_density
+        scanpaths = conditional.sample(history, 3, 2, 0)
+    finally:
+        handle.remove()
+    assert len(passes) == 1
+    given = {"x_hist": [30.0], "y_hist": [90.0], **SEEN}
+    np.testing.assert_array_equal(found, model.predict(picture(), **given).log_density)
+    expected = model.sample_scanpaths(picture(), n=3, length=2, seed=0, **given)
+    np.testing.assert_array_equal(scanpaths, expected)
+
+
 def test_the_same_seed_gives_the_same_scanpaths(model):
     first, again = (model.sample_scanpaths(picture(), n=4, length=3, seed=1, **SEEN) for _ in "ab")
     np.testing.assert_array_equal(first, again)

@@ -1,5 +1,7 @@
 """What all DeepGaze models share, on networks of two convolutions."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -8,7 +10,7 @@ from foregaze.backbones.staged_taps import StagedTaps
 from foregaze.backbones.tapped import TappedBackbone
 from foregaze.errors import ShapeError
 from foregaze.models import deepgaze
-from foregaze.models.deepgaze import create_frozen
+from foregaze.models.deepgaze import create_frozen, run_frozen, without_tf32
 from foregaze.models.deepgaze1 import DeepGaze1, DeepGaze1Config
 from foregaze.models.deepgaze2e import DeepGaze2E, DeepGaze2EConfig
 from foregaze.models.deepgaze3 import DeepGaze3, DeepGaze3Config
@@ -150,3 +152,27 @@ def test_a_member_is_one_component_by_itself(two_networks):
     for k in range(3):
         (alone,) = model.heads[1].member(k)(features, grid, sampled)
         assert_close(alone[:, 0], together[:, k], atol=1e-11)
+
+
+def test_single_precision_is_not_shortened_on_a_gpu():
+    before = torch.backends.cudnn.allow_tf32
+    with without_tf32(torch.device("cuda")):
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32 == before
+    with pytest.raises(RuntimeError, match="out of memory"), without_tf32(torch.device("cuda")):
+        raise RuntimeError("out of memory")
+    assert torch.backends.cudnn.allow_tf32 == before
+    with without_tf32(torch.device("cpu")):
+        assert torch.backends.cudnn.allow_tf32 == before
+
+
+def test_networks_run_in_the_single_precision_of_their_device(monkeypatch):
+    devices = []
+
+    def watched(device):
+        devices.append(device.type)
+        return nullcontext()
+
+    monkeypatch.setattr(deepgaze, "without_tf32", watched)
+    run_frozen(TwoConvolutions(0), torch.zeros(1, 3, 32, 32, dtype=torch.float64), None)
+    assert devices == ["cpu"]

@@ -91,7 +91,7 @@ def test_whole_model_reads_vgg_and_sums_to_one():
     taps = DeepGaze2Config().backbones[0].taps
     assert taps == ("conv5_1", "relu5_1", "relu5_2", "conv5_3", "relu5_4")
     early = BackboneConfig(name="vgg19", taps=("conv1_1", "relu2_1"), weights="random:0")
-    model = DeepGaze2(DeepGaze2Config(backbones=(early,), components=2))
+    model = DeepGaze2(DeepGaze2Config(backbones=(early,), components=2, readout_factor=4.0))
     assert model.heads[0].layers[0].weight.shape == (2, 16, 64 + 128)
     pixels = 255 * numbers(0, 1, 3, 41, 52).sigmoid()
     centerbias = numbers(1, 1, 41, 52)

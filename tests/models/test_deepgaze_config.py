@@ -24,6 +24,7 @@ KINDS = [DeepGaze1Config, DeepGaze2Config, DeepGaze2EConfig, DeepGaze3Config, De
             30,
             ["resnet50", "efficientnet_b5", "densenet201", "resnext50_32x4d"],
         ),
+        (DeepGaze2Config, 2, 2, 2, 10, ["vgg19"]),
         (DeepGaze3Config, 2, 4, 4, 10, ["densenet201"]),
     ],
 )
@@ -98,8 +99,14 @@ def test_weights_come_from_the_checkpoint_unless_a_source_is_named():
     published = own.model_copy(update={"weights": "published"})
     random = own.model_copy(update={"weights": "random:3"})
     assert [b.source for b in (own, published, random)] == [None, network.weights, "random:3"]
-    config = DeepGaze3Config(backbones=(own, published, random))
+    config = DeepGaze2EConfig(backbones=(own, published, random))
     assert config.frozen_weights == (network.weights, "random:3")
+
+
+def test_deepgaze3_has_one_backbone():
+    backbone = BackboneConfig(name="densenet201", taps=("features.conv0",))
+    with pytest.raises(ValidationError, match="DeepGaze III stands on one backbone, not 2"):
+        DeepGaze3Config(backbones=(backbone, backbone))
 
 
 def test_a_network_of_timm_has_its_own_default_weights():

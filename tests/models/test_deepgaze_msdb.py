@@ -221,3 +221,14 @@ def test_weights_of_the_scales_sum_to_one(whole, dataset):
     weights = whole.scales(dataset)
     assert weights.shape == (1 if dataset is None else 2, 10)
     assert_close(weights.sum(1), torch.ones(len(weights)), atol=1e-6)
+
+
+@torch.inference_mode()
+def test_pixels_per_degree_keep_double_precision(whole):
+    seen: list[tuple[int, ...]] = []
+    hook = whole.backbones[0].register_forward_pre_hook(lambda _, x: seen.append(x[0].shape[-2:]))
+    px_per_dva = torch.tensor([33.3], dtype=torch.float64)
+    density = whole(torch.zeros(1, 3, 111, 222), torch.zeros(1, 111, 222), px_per_dva)
+    hook.remove()
+    assert (80, 160) in seen
+    assert density.dtype == torch.float32

@@ -1,5 +1,7 @@
 """Published state dicts, laid out as the official files are."""
 
+import json
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,9 +15,16 @@ from foregaze.models.deepgaze2e import DeepGaze2E, DeepGaze2EConfig
 from foregaze.models.deepgaze3 import DeepGaze3, DeepGaze3Config
 from foregaze.models.deepgaze_config import BackboneConfig
 from foregaze.models.deepgaze_msdb import DeepGazeMSDB, DeepGazeMSDBConfig
-from foregaze.models.deepgaze_release import load_published, published_layout, published_views
+from foregaze.models.deepgaze_release import (
+    check_published,
+    head_layout,
+    holds_networks,
+    load_published,
+    published_layout,
+    published_views,
+)
 from tests.models.plain_deepgaze import PlainDeepGaze1
-from tests.models.release_files import fill, layout, load_fixture, write_release
+from tests.models.release_files import CHECKPOINTS, fill, layout, load_fixture, write_release
 
 KEY = "readout_network.conv0.weight"
 NETWORK_KEY = "features.features.1.features.10.bias"
@@ -121,6 +130,23 @@ WRONG = {
         r"given.pth: does not fit the model: 19 keys missing .*, 25 keys unexpected",
     ),
     "nothing": (lambda _: {}, "19 keys missing"),
+    "whole numbers": (
+        lambda t: t | {KEY: t[KEY].int()},
+        rf"given.pth: {KEY} holds torch.int32, expected floating point numbers",
+    ),
+    "complex numbers": (
+        lambda t: t | {NETWORK_KEY: t[NETWORK_KEY] + 0j},
+        rf"{NETWORK_KEY} holds torch.complex64, expected floating point numbers",
+    ),
+    "NaN": (lambda t: t | {KEY: t[KEY] * torch.nan}, f"{KEY} holds NaN or infinity"),
+    "infinity in what is not kept": (
+        lambda t: t | {DROPPED_KEY: t[DROPPED_KEY] / 0},
+        f"{DROPPED_KEY} holds NaN or infinity",
+    ),
+    "a blur of no width": (
+        lambda t: t | {"finalizer.gauss.sigma": torch.tensor(0.0)},
+        "finalizer.gauss.sigma is 0.0, expected widths above 0",
+    ),
 }
 
 
@@ -145,6 +171,32 @@ def test_a_network_with_another_source_is_not_expected_in_the_file(tensors):
     assert torch.equal(model.heads[0].finalizers.sigma[0], tensors["finalizer.gauss.sigma"])
     for parameter, old in zip(model.backbones.parameters(), before, strict=True):
         assert torch.equal(parameter, old)
+
+
+def test_counters_are_whole_numbers_and_widths_positive():
+    counter, widths = "norm.num_batches_tracked", "finalizer.gauss.dataset_sigmas"
+    shapes = {counter: (), widths: (2,)}
+    right = {counter: torch.tensor(3), widths: torch.tensor([1.0, 0.5])}
+    check_published(shapes, right, "x.pth")
+    with pytest.raises(WeightsError, match=r"tracked holds torch.float32, expected whole numbers"):
+        check_published(shapes, right | {counter: torch.tensor(3.0)}, "x.pth")
+    with pytest.raises(WeightsError, match=r"sigmas is \[1.0, -0.5\], expected widths above 0"):
+        check_published(shapes, right | {widths: torch.tensor([1.0, -0.5])}, "x.pth")
+
+
+def test_the_layout_of_a_whole_state_dict_of_msdb_is_that_of_the_reference():
+    published = DeepGazeMSDBConfig()
+    own = tuple(b.model_copy(update={"weights": None}) for b in published.backbones)
+    model = DeepGazeMSDB(published.model_copy(update={"backbones": own}))
+    entries = [
+        entry
+        for part in ("head", "backbone")
+        for entry in json.loads((CHECKPOINTS / f"deepgazemsdb.{part}.json").read_text())
+    ]
+    assert published_layout(model) == {e["key"]: tuple(e["shape"]) for e in entries}
+    assert head_layout(model) == layout("deepgazemsdb")
+    assert holds_networks(model, {entries[-1]["key"]: torch.zeros(1)})
+    assert not holds_networks(model, dict.fromkeys(layout("deepgazemsdb"), torch.zeros(1)))
 
 
 def test_a_model_that_nobody_published_has_no_layout(monkeypatch):

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from foregaze.config import make_config
-from foregaze.errors import ConfigError
 from foregaze.models.checkpoint import load_trained
 from foregaze.training.components import component_of, graph_of, initial_model, joined
 from foregaze.training.deepgaze_recipe import DeepGazeRecipe
@@ -127,14 +126,3 @@ def test_joined_components_are_a_mixture_with_equal_shares(architecture, pixels,
     torch.testing.assert_close(mixture, torch.stack(densities).mean(0).log(), rtol=0, atol=2e-5)
     torch.testing.assert_close(model.centerbias, centerbias[0])
     assert graph_of(model) is None
-
-
-def test_networks_need_equally_many_seeds():
-    branch = recipe_of("deepgaze2e").branches[0].model_dump()
-    branches = [branch, branch | {"name": "c", "seeds": [0, 1]}]
-    recipe = recipe_of("deepgaze2e", branches=branches)
-    trained = {
-        (n, s): initial_model(recipe, n, s).trained_tensors() for n, s in ((0, 0), (1, 0), (1, 1))
-    }
-    with pytest.raises(ConfigError, match=r"need equally many seeds, not \[1, 2\]"):
-        joined(recipe, trained, torch.zeros(GRID))

@@ -11,6 +11,8 @@ from foregaze.training.recipes import read_recipe
 from foregaze.training.run import train
 
 BRANCH = {"name": "b", "taps": [4, 6], "stages": [{"name": "eye", "epochs": 1}]}
+OTHER = BRANCH | {"name": "c"}
+SCANPATHS = BRANCH | {"stages": [{"name": "eye", "epochs": 1, "histories_per_image": 2}]}
 MINIMAL = {"name": "t", "architecture": "deepgaze1", "branches": [BRANCH], "data": {"root": "x"}}
 
 
@@ -37,11 +39,32 @@ def test_the_center_bias_has_the_size_of_the_density_grid():
         ({"architecture": "deepgaze4"}, "architecture: Input should be 'deepgaze1'"),
         ({"branches": [BRANCH | {"taps": []}]}, "branches.0.taps: Tuple should have at least 1"),
         ({"branches": [BRANCH | {"config": {}}]}, "unknown key 'branches.0.config'; known here"),
+        ({"branches": [BRANCH | {"taps": [4, 2]}]}, r"branches.0.taps: must be different stages"),
+        ({"branches": [BRANCH | {"taps": [4, 4]}]}, r"ascending order \(given: \[4, 4\]\)"),
+        ({"branches": [BRANCH | {"taps": [-1, 4]}]}, "branches.0.taps: must be .* from 0 on"),
+        (
+            {"branches": [BRANCH, OTHER | {"seeds": [0, 1]}]},
+            "branches need equally many seeds, not {'b': 1, 'c': 2}",
+        ),
+        (
+            {"architecture": "deepgaze3", "branches": [BRANCH, OTHER]},
+            "deepgaze3 stands on one network: one branch, not 2",
+        ),
+        ({"branches": [SCANPATHS]}, "deepgaze1 does not see past fixations"),
+        ({"density_stride": 5}, "density_stride: must divide 32"),
+        ({"density_stride": 0}, "density_stride: Input should be greater than or equal to 1"),
     ],
 )
 def test_what_is_wrong_is_named(changes, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=message) as error:
         made(**changes)
+    assert "\n" not in str(error.value)
+
+
+def test_only_deepgaze3_is_trained_on_histories():
+    recipe = made(architecture="deepgaze3", branches=[SCANPATHS])
+    assert recipe.sees_history
+    assert not made().sees_history
 
 
 def quiet(what: str, done: int, total: int) -> None:
@@ -84,15 +107,16 @@ def test_a_recipe_makes_a_model_that_predicts_and_is_scored_after_histories(
     model = load_model(str(tmp_path / "run" / "fold-0" / "model.safetensors"), device="cpu")
     assert model.sees_history
     dataset = load_dataset("osie", small_osie).subset([0, 1])
-    left = model.predict(dataset.stimuli[0], x_hist=[100], y_hist=[300]).log_density
-    right = model.predict(dataset.stimuli[0], x_hist=[700], y_hist=[300]).log_density
+    left = model.predict(dataset.stimuli[0], x_hist=[100.0], y_hist=[300.0]).log_density
+    right = model.predict(dataset.stimuli[0], x_hist=[700.0], y_hist=[300.0]).log_density
     assert abs(left - right).max() > 1e-3
     again = evaluate_model(model, dataset, metrics=["LL"])
     assert again.images == 2
 
 
-def test_histories_are_refused_where_a_model_does_not_see_them(recipe_file, tmp_path):
-    overrides = ["architecture=deepgaze2e"]
-    recipe = read_recipe(recipe_file, overrides)
-    with pytest.raises(ConfigError, match="deepgaze2e does not see past fixations"):
+def test_a_tap_that_the_network_does_not_have_shows_before_any_work_is_done(recipe_file, tmp_path):
+    recipe = read_recipe(recipe_file, ["branches.0.taps=[2, 9]"])
+    with pytest.raises(ConfigError, match="stage 9 asked for; known: 0 to 6"):
         train(recipe, tmp_path / "run", resume=False, on_progress=quiet)
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "store").exists()

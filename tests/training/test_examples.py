@@ -1,3 +1,6 @@
+from collections import defaultdict
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,12 +11,15 @@ from foregaze.data import load_dataset, load_pysaliency, save_plain
 from foregaze.data.centerbias import CenterBias
 from foregaze.data.plain import load_plain
 from foregaze.errors import DataError
+from foregaze.evaluation.models import Case, ScanpathModel
+from foregaze.evaluation.references import References
 from foregaze.models.trunk_mixture import BranchConfig, Trunk, TrunkMixtureConfig
 from foregaze.training.examples import (
     EpochBatches,
     Examples,
     StoredFeatures,
     View,
+    _with_history,
     batches_per_epoch,
     collate,
 )
@@ -151,3 +157,26 @@ def test_collated_examples_are_stacked_in_order(features, dataset, osie_root):
     assert batch.features[4].shape[0] == 2
     assert torch.equal(batch.counts[1], examples[views[1]].counts)
     assert torch.equal(batch.features[5][0], examples[views[0]].features[5])
+
+
+def test_histories_are_the_last_known_fixations_as_in_evaluation(dataset):
+    kept = np.random.default_rng(0).random(len(dataset.fixations)) < 0.6
+    gappy = replace(dataset, fixations=dataset.fixations.where(kept))
+    in_evaluation = defaultdict(list)
+
+    def remember(image, x_hist, y_hist):
+        in_evaluation[image].append(np.column_stack([x_hist, y_hist])[::-1][:4])
+        return np.zeros(gappy.stimuli.sizes[image])
+
+    model = ScanpathModel("remember", gappy, remember)
+    found = _with_history(gappy, 4)
+    evidence = gappy.evidence_by_image()
+    for image in range(len(gappy)):
+        for _ in model.on(image)(Case(image, evidence[image], References(gappy, None, None))):
+            pass
+        past = found[image][:, 1:]
+        assert past.shape == (len(evidence[image]), 4, 2)
+        assert len(past) == len(in_evaluation[image])
+        for ours, theirs in zip(past, in_evaluation[image], strict=True):
+            np.testing.assert_array_equal(ours[: len(theirs)], theirs)
+            assert np.isnan(ours[len(theirs) :]).all()

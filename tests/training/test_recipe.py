@@ -5,6 +5,7 @@ from foregaze.errors import ConfigError
 from foregaze.training.recipe import Recipe
 
 BRANCH = {"name": "b", "config": {}, "stages": [{"name": "eye", "epochs": 1}]}
+HISTORIES = {"histories_per_image": 3}
 MINIMAL = {"name": "toy", "branches": [BRANCH], "data": {"root": "osie"}}
 
 
@@ -33,6 +34,11 @@ def test_the_mixture_has_a_branch_for_each_seed():
         ({"branches": [BRANCH, BRANCH]}, "branches must have different names"),
         ({"parts": ["fold-7"]}, "parts must be among"),
         ({"data": {}}, "key 'data.root' is missing"),
+        ({"density_stride": 12}, "density_stride: must divide 32"),
+        (
+            {"branches": [BRANCH | {"stages": [{"name": "a", "epochs": 1, **HISTORIES}]}]},
+            "trunk-mixture does not see past fixations",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line(changes, message):

@@ -6,15 +6,13 @@ averages wherever others take strides: every convolution has stride 1 but the fi
 
 from collections import OrderedDict
 
-from torch import Tensor, nn
-from torch.fx import Proxy
+from torch import nn
+
+from foregaze.backbones.cutting import Traced
 
 _WIDTH = 128
 _BLOCKS_PER_LAYER = (3, 15, 36, 10)
 _EXPANSION = 4
-
-Traced = Tensor | Proxy
-"""What a forward computes with: tensors, or their stand-ins while it is traced."""
 
 
 class ClipResNet50x64(nn.Module):

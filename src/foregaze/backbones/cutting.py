@@ -3,10 +3,12 @@
 import operator
 from collections.abc import Sequence
 
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
-from foregaze.backbones.efficientnet_b5 import PaddedConv2d
 from foregaze.errors import UnknownNameError
+
+Traced = Tensor | fx.Proxy
+"""What a forward computes with: tensors, or their stand-ins while it is traced."""
 
 
 def cut_traced(network: nn.Module, layers: Sequence[str]) -> nn.Module:
@@ -38,4 +40,4 @@ def cut_traced(network: nn.Module, layers: Sequence[str]) -> nn.Module:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, PaddedConv2d) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, nn.Conv2d) or super().is_leaf_module(m, module_qualified_name)

@@ -2,7 +2,7 @@
 
 An address ends in `#sha256=` and the file's SHA-256, of which the first 8 digits or more will do:
 some publishers put no more into the file's name. Where none is published, `#sha256=recorded` takes
-the first download on trust and holds later uses of the cached file to it.
+the first file on trust and holds later uses of the cached one to it, until `forget_record`.
 """
 
 import hashlib
@@ -21,7 +21,9 @@ from rich.progress import Progress
 from foregaze.errors import WeightsError
 
 RECORDED = "recorded"
-"""In place of a checksum: that of the first download."""
+"""In place of a checksum: that of the first file."""
+_RECORD = "sha256"
+"""Name of the file beside a cached one that holds its recorded checksum."""
 _CHUNK_BYTES = 1 << 20
 _TIMEOUT_SECONDS = 30.0
 
@@ -53,7 +55,7 @@ def download(source: str) -> Path:
     address, checksum = _split_address(source)
     target = cached_download(source)
     if target.is_file():
-        _check_sha256(target, _expected(checksum, target), str(target))
+        _check_sha256(target, checksum, str(target), "; delete it to have it downloaded again")
         return target
     partial = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
@@ -65,7 +67,7 @@ def download(source: str) -> Path:
         ) from error
     try:
         _fetch(address, partial)
-        _check_sha256(partial, _expected(checksum, partial), address)
+        _check_sha256(partial, checksum, address)
         partial.replace(target)
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, urllib.error.HTTPError):
@@ -77,6 +79,16 @@ def download(source: str) -> Path:
     finally:
         partial.unlink(missing_ok=True)
     return target
+
+
+def forget_record(path: Path) -> None:
+    """Let another file take the place of a cached one that turned out to be of no use.
+
+    Args:
+        path: A file; nothing happens unless it is a cached one whose checksum was recorded.
+    """
+    if path.parent.parent == cache_folder():
+        (path.parent / _RECORD).unlink(missing_ok=True)
 
 
 def file_sha256(path: Path) -> str:
@@ -100,20 +112,23 @@ def _split_address(source: str) -> tuple[str, str]:
     return address, checksum.lower()
 
 
-def _expected(checksum: str, path: Path) -> str:
-    """The checksum that a file must have; recorded beside it where it is the first one seen."""
-    if checksum != RECORDED:
-        return checksum
-    record = path.parent / "sha256"
-    if not record.exists():
-        record.write_text(file_sha256(path) + "\n")
-    return record.read_text().strip()
-
-
-def _check_sha256(path: Path, expected: str, name: str) -> None:
+def _check_sha256(path: Path, checksum: str, name: str, remedy: str = "") -> None:
     found = file_sha256(path)
-    if not found.startswith(expected):
-        raise WeightsError(f"{name}: SHA-256 is {found}, expected {expected}")
+    if checksum == RECORDED:
+        _check_record(path.parent / _RECORD, found, name)
+    elif not found.startswith(checksum):
+        raise WeightsError(f"{name}: SHA-256 is {found}, expected {checksum}{remedy}")
+
+
+def _check_record(record: Path, found: str, name: str) -> None:
+    if not record.exists():
+        record.write_text(found + "\n")
+    first = record.read_text().strip()
+    if found != first:
+        raise WeightsError(
+            f"{name}: differs from the file that was first used here (SHA-256 is {found}, was "
+            f"{first}); delete {record} to accept it"
+        )
 
 
 def _fetch(address: str, target: Path) -> None:

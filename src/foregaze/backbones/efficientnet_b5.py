@@ -7,7 +7,8 @@ the input's size, and see other pixels.
 """
 
 from torch import Tensor, nn
-from torch.fx import Proxy
+
+from foregaze.backbones.cutting import Traced
 
 _STAGES = (
     # blocks, kernel, first stride, output channels, expansion
@@ -28,9 +29,6 @@ _PADDING = {
     (3, 2): (0, 1, 0, 1),
     (5, 2): (1, 2, 1, 2),
 }
-
-Traced = Tensor | Proxy
-"""What a forward computes with: tensors, or their stand-ins while it is traced."""
 
 
 class EfficientNetB5(nn.Module):

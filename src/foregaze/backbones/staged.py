@@ -2,7 +2,8 @@
 
 The frozen first part (the trunk) runs once per image, and its output is what the feature store
 keeps; the later stages can be copied and tuned. EfficientNets are cut between their stages of
-blocks, other convolutional networks where timm lists their features. `B` batch, `h w` grids.
+blocks, other convolutional networks where timm lists their features. `B` batch, `H W` pixels,
+`h w` grids.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 import timm
 import torch
+from jaxtyping import Float
 from timm.models import EfficientNet, MobileNetV3, PretrainedCfg
 from torch import Tensor, nn
 
@@ -22,6 +24,27 @@ _PROBE_PX = 64
 
 Features = dict[int, Tensor]
 """Outputs of some stages by their number, each (B, C, h, w) at its own grid."""
+
+
+class PixelScaling(nn.Module):
+    """Pixels in 0..255 to a backbone's input: (x / 255 - mean) / std, in one step.
+
+    Args:
+        backbone: Its mean and std are those of images scaled to 0..1.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, backbone: "StagedBackbone") -> None:
+        super().__init__()
+        mean, std = (torch.tensor(v).view(3, 1, 1) for v in (backbone.mean, backbone.std))
+        self.register_buffer("scale", 1 / (255 * std), persistent=False)
+        self.register_buffer("shift", -mean / std, persistent=False)
+
+    def forward(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+        """The image as the first stage takes it."""
+        return pixels * self.scale + self.shift
 
 
 @dataclass(frozen=True)

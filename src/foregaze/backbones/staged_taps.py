@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from foregaze.backbones.staged import create_backbone, default_weights
+from foregaze.backbones.staged import PixelScaling, create_backbone, default_weights
 from foregaze.errors import ConfigError
 
 
@@ -33,11 +32,7 @@ class StagedTaps(nn.Module):
         backbone.check_stages(self.taps)
         self.stages = nn.ModuleList(list(backbone.stages)[: max(self.taps) + 1])
         self.channels = tuple(backbone.channels[tap] for tap in self.taps)
-        self.scale: Tensor
-        self.shift: Tensor
-        mean, std = (torch.tensor(v).view(3, 1, 1) for v in (backbone.mean, backbone.std))
-        self.register_buffer("scale", 1 / (255 * std), persistent=False)
-        self.register_buffer("shift", -mean / std, persistent=False)
+        self.scaling = PixelScaling(backbone)
 
     def train(self, mode: bool = True) -> "StagedTaps":
         """Stay in evaluation mode: what is frozen keeps its statistics."""
@@ -45,7 +40,7 @@ class StagedTaps(nn.Module):
 
     def forward(self, pixels: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
         """Taps in the order asked, each (B, C, h, w)."""
-        x = pixels * self.scale + self.shift
+        x = self.scaling(pixels)
         outputs = []
         for stage in self.stages:
             x = stage(x)

@@ -14,12 +14,22 @@ A source is a string:
 Nothing here touches the network unless the source names a hub or an address.
 """
 
-from collections.abc import Mapping
+import http.client
+import io
+import logging
+import pickle
+import pickletools
+import ssl
+import urllib.error
+import urllib.request
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -30,6 +40,8 @@ from foregaze.errors import WeightsError
 StateDict = dict[str, Tensor]
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 _COUNTER = "num_batches_tracked"
+_REACH_SECONDS = 5.0
+"""Time within which the hub must answer at all."""
 
 
 def resolve_weights(source: str) -> Path:
@@ -72,15 +84,20 @@ def read_state_dict(path: Path) -> StateDict:
         WeightsError: If the file is damaged or is no weights file.
     """
     try:
+        path.open("rb").close()
         if path.suffix == ".safetensors":
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path}: cannot be read as weights ({first_line(error)})") from error
-    except Exception as error:  # torch raises pickle, zip, EOF and runtime errors on damaged files
-        raise WeightsError(
-            f"{path}: is no PyTorch file of plain tensors ({first_line(error)})"
-        ) from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about kinds of pickles, which are refused anyway
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except Exception as error:  # pickle, zip, EOF, index and runtime errors, and safetensors' own
+        if isinstance(error, pickle.UnpicklingError) and _is_whole_pickle(path):
+            raise WeightsError(
+                f"{path}: holds more than tensors (code or other objects), and was not loaded"
+            ) from None
+        raise WeightsError(f"{path}: is damaged or incomplete: download it again") from None
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]  # a training checkpoint: the rest is no weights
     if not isinstance(content, Mapping) or not all(
@@ -129,6 +146,21 @@ def check_layout(
         raise WeightsError(f"{source}: does not fit the model: {', '.join(problems)}")
 
 
+def _is_whole_pickle(path: Path) -> bool:
+    """Whether a file that torch refused could be unpickled; nothing of it is run to find out."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                (inner,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+                pickletools.dis(archive.read(inner), io.StringIO())
+        else:
+            with path.open("rb") as file:
+                pickletools.dis(file, io.StringIO())
+    except Exception:  # every kind of damage fails in its own way
+        return False
+    return True
+
+
 def _existing(path: Path, source: str) -> Path:
     if not path.is_file():
         raise WeightsError(f"{source}: no such weights file")
@@ -147,19 +179,46 @@ def _in_package(name: str) -> Path:
 
 
 def _from_hub(name: str) -> Path:
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download, hf_hub_url
 
     owner, repo, file = _hub_parts(name)
     cached = _hub_cached(name)
     if cached is not None:
         return cached
+    address = hf_hub_url(f"{owner}/{repo}", file)
     try:
-        return Path(hf_hub_download(f"{owner}/{repo}", file))
-    except OSError as error:  # which the client's own errors are
+        _reach(address)
+        with _quiet_hub():
+            return Path(hf_hub_download(f"{owner}/{repo}", file))
+    except (OSError, http.client.HTTPException) as error:  # the client's own are of the first
         raise WeightsError(
-            f"hub:{name}: cannot be downloaded ({first_line(error)}); offline, download "
-            f"{file} elsewhere and give its local path instead"
+            f"hub:{name}: cannot be downloaded ({first_line(error)}); offline, save {address} "
+            "anywhere and give its path instead"
         ) from error
+
+
+def _reach(address: str) -> None:
+    """Raise an `OSError` where no server answers: the hub's client would try for long."""
+    request = urllib.request.Request(address, method="HEAD")
+    try:
+        urllib.request.urlopen(request, timeout=_REACH_SECONDS).close()
+    except urllib.error.HTTPError as error:
+        error.close()  # an answer, of which the client makes what it can
+    except urllib.error.URLError as error:
+        if not isinstance(error.reason, ssl.SSLError):  # the client has certificates of its own
+            raise
+
+
+@contextmanager
+def _quiet_hub() -> Iterator[None]:
+    """Keep the client from logging what the error says."""
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _hub_parts(name: str) -> tuple[str, str, str]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from foregaze.cli.options import Networks, parse_networks
 from foregaze.cli.output import check_file, written_together
 from foregaze.errors import OutputError
 
@@ -37,14 +38,7 @@ def convert(
             "centerbias_mit1003.npy.",
         ),
     ] = None,
-    network: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=SOURCE",
-            help="Where the weights of a network of deepgaze-msdb are, clip_rn50x64 or "
-            "dinov2_vitb14, if not where they were published. Repeat for both.",
-        ),
-    ] = None,
+    network: Networks = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier files.")] = False,
 ) -> None:
     """Turn a DeepGaze checkpoint into a safetensors file of ours, its numbers unchanged."""
@@ -55,7 +49,7 @@ def convert(
         if path.resolve() in {Path(checkpoint).resolve(), centerbias and centerbias.resolve()}:
             raise OutputError(f"{path}: is an input; give another --output")
         check_file(path, overwrite=overwrite)
-    networks = dict(_name_and_source(given) for given in network or [])
+    networks = parse_networks(network)
     from foregaze.inference.convert import read_for_conversion
 
     converted = read_for_conversion(model, checkpoint, centerbias, networks)
@@ -64,10 +58,3 @@ def convert(
         page.write_text(converted.page(output), encoding="utf-8", newline="\n")
     typer.echo(f"model: {output}")
     typer.echo(f"model card: {card}")
-
-
-def _name_and_source(given: str) -> tuple[str, str]:
-    name, equals, source = given.partition("=")
-    if not (name and equals and source):
-        raise typer.BadParameter(f"{given!r}: expected NAME=SOURCE", param_hint="--network")
-    return name, source

@@ -11,13 +11,22 @@ import typer
 
 from foregaze.cli import messages
 from foregaze.cli.centerbias import NAMED
-from foregaze.cli.options import CheckpointFile, DeviceName
+from foregaze.cli.options import (
+    CheckpointSource,
+    Compiled,
+    DeviceName,
+    Networks,
+    Precision,
+    Viewers,
+    parse_networks,
+)
 from foregaze.cli.output import check_file, check_folder
 from foregaze.cli.scanpath_similarity import named_files, print_similarity
 from foregaze.errors import ConfigError, DataError, OutputError
 
 if TYPE_CHECKING:
     from foregaze.evaluation.comparison import Comparison
+    from foregaze.evaluation.load import Running
     from foregaze.evaluation.models import ScoredModel
     from foregaze.evaluation.references import References
     from foregaze.inference.centerbias import CenterBiasLike
@@ -52,7 +61,7 @@ def evaluate(
             "duration_ms) with the observers'. Repeat for several.",
         ),
     ] = None,
-    checkpoint: CheckpointFile = None,
+    checkpoint: CheckpointSource = None,
     centerbias: Annotated[
         str | None,
         typer.Option(
@@ -80,6 +89,10 @@ def evaluate(
             "NSS-MIT, SIM-MIT or IG-MIT. Repeat for several.  [default: the first nine]",
         ),
     ] = None,
+    viewers: Viewers = None,
+    network: Networks = None,
+    precision: Precision = "float32",
+    compiled: Compiled = False,
     device: DeviceName = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an evaluation that was stopped.")
@@ -96,16 +109,19 @@ def evaluate(
 
     metrics = known_metrics(metric or REPORTED)
     specs = model or ([] if scanpaths else ["default"])
-    if not specs and (json or metric or checkpoint or centerbias):
+    of_models = (json, metric, checkpoint, centerbias, viewers, network, compiled)
+    if not specs and (any(of_models) or precision != "float32"):
         raise ConfigError(
-            "--json, --metric, --checkpoint and --centerbias belong to --model; with --scanpaths "
-            "alone numbers go to the --output folder"
+            "--json, --metric, --checkpoint, --centerbias, --viewers, --network, --precision and "
+            "--compile belong to --model; with --scanpaths alone numbers go to the --output folder"
         )
-    prior = _read_centerbias(centerbias)
-    if specs:
-        from foregaze.evaluation.load import check_specs
+    from foregaze.evaluation.load import Running, check_specs
 
-        check_specs(specs, checkpoint, centerbias)
+    prior = _read_centerbias(centerbias)
+    networks = parse_networks(network)
+    running = Running(checkpoint, device, centerbias, precision, compiled, networks, viewers)
+    check_specs(specs, running)
+    running = replace(running, centerbias=prior)
     recordings = load_dataset(dataset, root)
     note = completeness_note(dataset, recordings)
     if output is not None and output.resolve() in {
@@ -118,7 +134,7 @@ def evaluate(
         print_similarity(compared, recordings, output)
     if specs:
         with messages.collected_warnings() as texts:
-            comparison = _score(specs, recordings, metrics, checkpoint, prior, device, output, note)
+            comparison = _score(specs, recordings, metrics, running, output, note)
         _print(comparison, json, output)
         for text in texts:
             messages.note(text)
@@ -161,9 +177,7 @@ def _score(
     specs: list[str],
     recordings: "EyeTrackingDataset",
     metrics: tuple[str, ...],
-    checkpoint: Path | None,
-    centerbias: "CenterBiasLike",
-    device: str,
+    running: "Running",
     output: Path | None,
     note: str | None,
 ) -> "Comparison":
@@ -185,9 +199,7 @@ def _score(
             scored = load_scored(
                 spec,
                 references,
-                checkpoint=checkpoint,
-                device=device,
-                centerbias=centerbias,
+                running,
                 convert=needs_densities(metrics),
                 progress=show,
             )

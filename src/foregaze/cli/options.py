@@ -1,6 +1,5 @@
 """Options that several commands have."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,9 +7,30 @@ import typer
 ModelName = Annotated[
     str, typer.Option(metavar="NAME", help="From `foregaze models`, or a .safetensors file.")
 ]
-CheckpointFile = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Weights in place of the named model's own."),
+CheckpointSource = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SOURCE",
+        help="Weights in place of the named model's own: a file, or another source of weights, "
+        "such as https://HOST/FILE#sha256=HEX.",
+    ),
+]
+Networks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--network",
+        metavar="NAME=SOURCE",
+        help="Where the weights of a network of deepgaze-msdb are, clip_rn50x64 or "
+        "dinov2_vitb14, if not where they were published. Repeat for both.",
+    ),
+]
+Viewers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="For deepgaze-msdb: the data set whose viewers are predicted, such as MIT1003.  "
+        "[default: the mean of all]",
+    ),
 ]
 Precision = Annotated[
     str,
@@ -33,3 +53,20 @@ DeviceName = Annotated[
         metavar="DEVICE", help="cpu, cuda, cuda:1, mps, or auto: a GPU where there is one."
     ),
 ]
+
+
+def parse_networks(given: list[str] | None) -> dict[str, str]:
+    """Sources of networks by name, from what `Networks` was given.
+
+    Raises:
+        BadParameter: If one is not NAME=SOURCE, or a name is there twice.
+    """
+    networks: dict[str, str] = {}
+    for text in given or []:
+        name, equals, source = text.partition("=")
+        if not (name and equals and source):
+            raise typer.BadParameter(f"{text!r}, expected NAME=SOURCE", param_hint="--network")
+        if name in networks:
+            raise typer.BadParameter(f"{name!r} is given twice", param_hint="--network")
+        networks[name] = source
+    return networks

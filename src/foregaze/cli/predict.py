@@ -9,7 +9,16 @@ import typer
 
 from foregaze.cli import messages
 from foregaze.cli.centerbias import centerbias_file, read_centerbias
-from foregaze.cli.options import CheckpointFile, Compiled, DeviceName, ModelName, Precision
+from foregaze.cli.options import (
+    CheckpointSource,
+    Compiled,
+    DeviceName,
+    ModelName,
+    Networks,
+    Precision,
+    Viewers,
+    parse_networks,
+)
 from foregaze.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,7 +52,7 @@ def predict(
         ),
     ],
     model: ModelName = "default",
-    checkpoint: CheckpointFile = None,
+    checkpoint: CheckpointSource = None,
     output: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results.")] = Path(
         "foregaze-output"
     ),
@@ -70,7 +79,13 @@ def predict(
     ] = None,
     length: Annotated[
         int | None,
-        typer.Option(metavar="T", min=1, help=f"Fixations of a scanpath.  [default: {LENGTH}]"),
+        typer.Option(
+            metavar="T",
+            min=1,
+            help="Sampled fixations of a scanpath; those of --history, or the one at the image's "
+            "center, come before them in the csv of a model that sees past fixations.  "
+            f"[default: {LENGTH}]",
+        ),
     ] = None,
     seed: Annotated[
         int, typer.Option(metavar="S", min=0, help="Of the samples on each image.")
@@ -100,14 +115,8 @@ def predict(
             f"oldest first; {NO_HISTORY} for none at all.  [default: the image's center]",
         ),
     ] = None,
-    viewers: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="For deepgaze-msdb: the data set whose viewers are predicted, such as MIT1003.  "
-            "[default: the mean of all]",
-        ),
-    ] = None,
+    viewers: Viewers = None,
+    network: Networks = None,
     precision: Precision = "float32",
     compiled: Compiled = False,
     device: DeviceName = "auto",
@@ -123,6 +132,7 @@ def predict(
     """
     per_path = _fixations_per_path(fixations, scanpaths, length)
     past = _past_fixations(history)
+    networks = parse_networks(network)
     if pixels_per_degree is not None and not 0 < pixels_per_degree < math.inf:
         raise typer.BadParameter(
             f"{pixels_per_degree:g}, expected a positive number such as 35",
@@ -134,7 +144,8 @@ def predict(
 
     from foregaze.cli.predict_plan import plan_predictions
 
-    inputs = [path for path in (checkpoint, centerbias_file(centerbias)) if path is not None]
+    files = (checkpoint, centerbias_file(centerbias), *networks.values())
+    inputs = [Path(file) for file in files if file is not None]
     plan = plan_predictions(images, output, tuple(asked), overwrite=overwrite, keep=inputs)
     prior = read_centerbias(centerbias)
 
@@ -146,7 +157,12 @@ def predict(
     problems = list(plan.problems)
     if plan.images:
         predictor = load_model(
-            model, checkpoint=checkpoint, device=device, precision=precision, compiled=compiled
+            model,
+            checkpoint=checkpoint,
+            device=device,
+            precision=precision,
+            compiled=compiled,
+            networks=networks,
         )
         if past is not None and not predictor.sees_history:
             raise ConfigError(

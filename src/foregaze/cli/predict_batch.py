@@ -5,7 +5,6 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import typer
@@ -19,6 +18,7 @@ from foregaze.errors import ImageError, ShapeError
 from foregaze.evaluation.scanpath_csv import COLUMNS
 from foregaze.images import read_image
 from foregaze.inference.centerbias import CenterBiasLike
+from foregaze.inference.conditional import Conditional
 from foregaze.inference.history import checked_history
 from foregaze.inference.prediction import Prediction
 from foregaze.inference.predictor import Predictor
@@ -43,6 +43,14 @@ class Samples:
         length = self.length or 1
         return prediction.sample(self.count * length, seed=self.seed).reshape(-1, length, 2)
 
+    def following(
+        self, conditional: Conditional, history: Float[np.ndarray, "T 2"]
+    ) -> Float[np.ndarray, "n L 2"]:
+        """Scanpaths that go on from a history, led by it: recorded ones hold their first one."""
+        assert self.length is not None
+        sampled = conditional.sample(history, self.count, self.length, self.seed)
+        return np.concatenate([np.repeat(history[None], self.count, axis=0), sampled], axis=1)
+
     def to_csv(self, scanpaths: Float[np.ndarray, "n T 2"], image: str) -> str:
         """A table; scanpaths, called observers, and their fixations are numbered from 0.
 
@@ -60,7 +68,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Viewing:
-    """How the images are seen; see `Predictor.predict`."""
+    """How the images are seen; see `Predictor.on`."""
 
     centerbias: Callable[[Path], CenterBiasLike]
     """For the path of an image."""
@@ -70,16 +78,21 @@ class Viewing:
     viewers: str | None
     """Name of a data set."""
 
-    def of(self, image: Path) -> dict[str, Any]:
-        """Arguments that `Predictor.predict` and `Predictor.sample_scanpaths` share."""
-        seen = {"centerbias": self.centerbias(image), "pixels_per_degree": self.pixels_per_degree}
-        return seen | dict(zip(("x_hist", "y_hist"), self.columns(), strict=True))
+    def on(self, image: Path, pixels: ImageArray, predictor: Predictor) -> Conditional:
+        """A model on an image; one pass of its backbone."""
+        return predictor.on(
+            pixels,
+            centerbias=self.centerbias(image),
+            pixels_per_degree=self.pixels_per_degree,
+            dataset=self.viewers,
+        )
 
-    def columns(self) -> tuple[list[float] | None, list[float] | None]:
-        """Columns and rows of the past fixations."""
-        if self.history is None:
-            return None, None
-        return [x for x, _ in self.history], [y for _, y in self.history]
+    def past(self, pixels: ImageArray) -> Float[np.ndarray, "T 2"]:
+        """The past fixations on an image."""
+        x_hist, y_hist = None, None
+        if self.history is not None:
+            x_hist, y_hist = [x for x, _ in self.history], [y for _, y in self.history]
+        return checked_history(x_hist, y_hist, (pixels.shape[0], pixels.shape[1]))
 
 
 def predict_batch(
@@ -133,19 +146,20 @@ def _predict_image(
     predictor: Predictor, image: Path, plan: Plan, samples: Samples, viewing: Viewing
 ) -> None:
     pixels = read_image(image)
-    prediction = None
     try:
-        follows = samples.length is not None and predictor.sees_history
-        if not follows or viewing.viewers is not None or set(plan.formats) != {"csv"}:
-            arguments = viewing.of(image)
-            prediction = predictor.predict(pixels, dataset=viewing.viewers, **arguments)
-        if follows:
-            scanpaths = _scanpaths(predictor, image, pixels, samples, viewing)
-        else:
-            assert prediction is not None
-            scanpaths = samples.draw(prediction)
-    except ShapeError as error:  # from the center bias or the history
+        history = viewing.past(pixels)
+        conditional = viewing.on(image, pixels, predictor)
+    except ShapeError as error:  # from the image's size, the center bias or the history
         raise ShapeError(f"{image}: {error}") from error
+    follows = samples.length is not None and predictor.sees_history
+    prediction = None
+    if not follows or set(plan.formats) != {"csv"}:
+        prediction = conditional(history)
+    if follows:
+        scanpaths = samples.following(conditional, history)
+    else:
+        assert prediction is not None
+        scanpaths = samples.draw(prediction)
     scale = 10**_DECIMALS  # rounding up could carry a fixation out of the image
     scanpaths = np.floor(scanpaths * scale) / scale
     with written_together(plan.output, plan.names(image)) as unfinished:
@@ -160,18 +174,6 @@ def _predict_image(
             else:
                 with path.open("wb") as file:  # given a name, np.save would add an extension
                     np.save(file, prediction.log_density)
-
-
-def _scanpaths(
-    predictor: Predictor, image: Path, pixels: ImageArray, samples: Samples, viewing: Viewing
-) -> Float[np.ndarray, "n T 2"]:
-    """Scanpaths that go on from the history, led by it: recorded ones hold their first fixation."""
-    assert samples.length is not None
-    sampled = predictor.sample_scanpaths(
-        pixels, samples.count, samples.length, samples.seed, **viewing.of(image)
-    )
-    history = checked_history(*viewing.columns(), (pixels.shape[0], pixels.shape[1]))
-    return np.concatenate([np.repeat(history[None], samples.count, axis=0), sampled], axis=1)
 
 
 def _write_picture(

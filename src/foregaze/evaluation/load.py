@@ -1,8 +1,10 @@
 """Models to score, by what a user calls them."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,9 @@ from foregaze.evaluation.prediction_files import read_predictions
 from foregaze.evaluation.references import References
 from foregaze.evaluation.saliency_baselines import SALIENCY_BASELINES
 from foregaze.inference.centerbias import CenterBiasLike
-from foregaze.inference.zoo import CHECKPOINT_SUFFIX, ZOO, load_model
+from foregaze.inference.zoo import CHECKPOINT_SUFFIX, ZOO, deepgaze_config, load_model
+from foregaze.models.deepgaze_config import DeepGazeConfig
+from foregaze.models.deepgaze_msdb import DeepGazeMSDBConfig
 
 DATASET = "dataset"
 """As a center bias: that of the data set which is scored."""
@@ -26,22 +30,40 @@ Progress = Callable[[str, int, int], None]
 """Told what is being done, and how many of how many steps are."""
 
 
-def check_specs(
-    specs: Sequence[str], checkpoint: Path | None, centerbias: str | None = None
-) -> None:
+@dataclass(frozen=True)
+class Running:
+    """How models that run here are loaded and asked (see `load_model`, `Predictor.predict`)."""
+
+    checkpoint: str | None = None
+    """Weights in place of those that the only one of them comes with."""
+    device: str = "auto"
+    centerbias: CenterBiasLike = None
+    """What they take in place of their own; "dataset" for that of the data set, from other images
+    than the one it is used on."""
+    precision: str = "float32"
+    """Of DeepGaze models; likewise the following."""
+    compiled: bool = False
+    networks: Mapping[str, str] = field(default_factory=dict)
+    """Of those that have such networks."""
+    viewers: str | None = None
+    """Of those that have parameters for data sets."""
+
+
+def check_specs(specs: Sequence[str], running: Running | None = None) -> None:
     """Refuse what cannot be loaded, before anything takes long.
 
     Args:
         specs: As in `load_scored`.
-        checkpoint: For the only one of them.
-        centerbias: What those that run here are to be given, in words.
+        running: Options for those that run here.
 
     Raises:
-        UnknownNameError: If there is no such model.
-        ConfigError: If two would have one name, or a checkpoint or a center bias is given for
-            what takes none.
+        UnknownNameError: If there is no such model, or no such network.
+        ConfigError: If two would have one name, or an option is given and none of them has a use
+            for it.
         DataError: If a checkpoint or a place of predictions does not exist.
     """
+    running = running or Running()
+    checkpoint, centerbias = running.checkpoint, running.centerbias
     names = [spec.partition("=")[0] for spec in specs]
     for spec, name in zip(specs, names, strict=True):
         if names.count(name) > 1:
@@ -61,6 +83,31 @@ def check_specs(
             f"center bias {centerbias!r}: none of the models takes one ({', '.join(specs)}); those "
             f"that do: {', '.join(ZOO)}, and checkpoints"
         )
+    _check_deepgaze_options(specs, running)
+
+
+def _check_deepgaze_options(specs: Sequence[str], running: Running) -> None:
+    configs = [c for c in map(deepgaze_config, filter(_runs_here, specs)) if c is not None]
+    if not configs and (running.precision != "float32" or running.compiled):
+        raise ConfigError(
+            f"precision and compilation are for DeepGaze models, not for {', '.join(specs)}"
+        )
+    known = {name for config in configs for name in _networks_elsewhere(config)}
+    for name in running.networks:
+        if name not in known:
+            raise UnknownNameError("network with weights of its own", name, known or ["none"])
+    if running.viewers is not None and not any(
+        isinstance(config, DeepGazeMSDBConfig) for config in configs
+    ):
+        raise ConfigError(
+            f"viewers of {running.viewers!r}: none of the models has parameters for data sets "
+            f"({', '.join(specs)}); deepgaze-msdb does"
+        )
+
+
+def _networks_elsewhere(config: DeepGazeConfig) -> list[str]:
+    """Names of a model's networks that are not part of its checkpoint."""
+    return [backbone.name for backbone in config.backbones if backbone.source is not None]
 
 
 def needs_gold_standard(specs: Sequence[str], metrics: Sequence[str] | None) -> bool:
@@ -78,10 +125,8 @@ def needs_densities(metrics: Sequence[str]) -> bool:
 def load_scored(
     spec: str,
     references: References,
+    running: Running | None = None,
     *,
-    checkpoint: Path | None = None,
-    device: str = "auto",
-    centerbias: CenterBiasLike = None,
     convert: bool = True,
     progress: Progress | None = None,
 ) -> ScoredModel:
@@ -91,10 +136,7 @@ def load_scored(
         spec: A name of `foregaze.list_models()`, a checkpoint's path, a baseline's name, or
             `NAME=PATH` for predictions in files (see `prediction_files`).
         references: Of the data set that it will be scored on.
-        checkpoint: Weights in place of those that the named model comes with.
-        device: For models that run here.
-        centerbias: What they take in place of their own (see `foregaze.inference.centerbias`);
-            "dataset" for that of the data set, from other images than the one it is used on.
+        running: Options for models that run here.
         convert: Fit the conversion that gives a model of saliency maps its densities.
         progress: Told about the fitting.
 
@@ -106,15 +148,7 @@ def load_scored(
     dataset = references.dataset
     kind = _kind(spec)
     if _runs_here(spec):
-        model = load_model(spec, checkpoint=checkpoint, device=device)
-        if centerbias is None:
-            return predicting(model, dataset)
-        return predicting(
-            model,
-            dataset,
-            centerbias=_centerbias_of(references, centerbias),
-            centerbias_name=_centerbias_name(centerbias),
-        )
+        return _load_running(spec, references, running or Running())
     if kind == "baseline":
         return BASELINES[spec](references)
     if kind == "saliency baseline":
@@ -133,6 +167,26 @@ def load_scored(
     notes = [f"saliency maps from {path}, as they are", *([files.hint] if files.hint else [])]
     of_maps = SpatialModel(name, files.maps, notes=tuple(notes), identity=digest)
     return with_densities(of_maps, references, progress=progress) if convert else of_maps
+
+
+def _load_running(spec: str, references: References, running: Running) -> ScoredModel:
+    """A model that runs here, with those of the options that it has a use for."""
+    config = deepgaze_config(spec)
+    options: dict[str, Any] = {}
+    if config is not None:
+        elsewhere = _networks_elsewhere(config)
+        networks = {name: s for name, s in running.networks.items() if name in elsewhere}
+        options = {"precision": running.precision, "compiled": running.compiled}
+        options["networks"] = networks
+    model = load_model(spec, checkpoint=running.checkpoint, device=running.device, **options)
+    given = running.centerbias
+    return predicting(
+        model,
+        references.dataset,
+        centerbias=None if given is None else _centerbias_of(references, given),
+        centerbias_name="" if given is None else _centerbias_name(given),
+        viewers=running.viewers if model.viewers else None,
+    )
 
 
 def _centerbias_of(

@@ -8,7 +8,8 @@ from jaxtyping import Float
 
 from foregaze.evaluation.models import ScanpathModel, ScoredModel, SpatialModel
 from foregaze.inference.centerbias import CenterBiasLike
-from foregaze.inference.predictor import Conditional, Predictor
+from foregaze.inference.conditional import Conditional
+from foregaze.inference.predictor import Predictor
 from foregaze.types import EyeTrackingDataset
 
 _KEPT_BYTES = 400_000_000
@@ -22,6 +23,7 @@ def predicting(
     *,
     centerbias: Callable[[int], CenterBiasLike] | None = None,
     centerbias_name: str = "",
+    viewers: str | None = None,
 ) -> ScoredModel:
     """A loaded model as an evaluation sees it.
 
@@ -35,6 +37,8 @@ def predicting(
         centerbias: Gives what `model.predict` is to take for the image with an index; the model's
             own where left out.
         centerbias_name: Tells that from others, for the report and for scores that are kept.
+        viewers: Of models that have parameters for data sets, the one whose are taken; left out,
+            their means.
     """
     seen = training_images(model.card, dataset)
     same_names = set(dataset.stimuli.names) & set(model.card.get("images", ()))
@@ -52,15 +56,21 @@ def predicting(
     notes = [note] if note else []
     if centerbias_name:
         notes.append(f"center bias: {centerbias_name}")
+    if viewers is not None:
+        notes.append(f"parameters for the viewers of {viewers}")
+    elif model.viewers:
+        notes.append(f"parameters are means over its data sets ({', '.join(model.viewers)})")
 
     def on(image: int) -> Conditional:
         return model.on(
             dataset.stimuli[image],
             centerbias=None if centerbias is None else centerbias(image),
             pixels_per_degree=dataset.px_per_dva,
+            dataset=viewers,
         )
 
-    identity = f"{model.digest()} {centerbias_name}".strip()
+    viewers_name = "" if viewers is None else f"viewers: {viewers}"
+    identity = " ".join(filter(None, (model.digest(), centerbias_name, viewers_name)))
     if model.sees_history:
         notes.append("each fixation is predicted from those before it")
         return ScanpathModel(name or model.name, dataset, _AfterHistory(on), tuple(notes), identity)
@@ -75,8 +85,8 @@ def predicting(
 class _AfterHistory:
     """Predictions after any history.
 
-    What an image decides is kept until the next image, and so are its densities, as far as they fit:
-    a report asks for most of them twice, for the evidence and for all fixations.
+    What an image decides is kept until the next image, and so are its densities, as far as they
+    fit: a report asks for most of them twice, for the evidence and for all fixations.
     """
 
     def __init__(self, on: Callable[[int], Conditional]) -> None:

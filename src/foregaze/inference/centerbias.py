@@ -1,15 +1,16 @@
 """The center bias that a prediction is made with, whatever the caller gives."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import BinaryIO, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import zoom
 from scipy.special import logsumexp
 
-from foregaze.backbones.downloads import cached_download, download
+from foregaze.backbones.downloads import cached_download, download, first_line
 from foregaze.backbones.weights import is_ready_offline
 from foregaze.errors import DataError, ShapeError, WeightsError
 from foregaze.models.deepgaze_release import CENTERBIAS
@@ -18,6 +19,9 @@ from foregaze.types import Size
 MIT1003 = "mit1003"
 """Name of the center bias that the published DeepGaze models are used with."""
 _MASS_TOLERANCE = 1e-3
+_KEPT_SIZES = 4
+_KEPT_PIXELS = 4_000_000
+"""Of the largest image whose center bias is kept; 32 MB."""
 
 
 @runtime_checkable
@@ -31,40 +35,83 @@ class DatasetCenterBias(Protocol):
 CenterBiasLike: TypeAlias = np.ndarray | str | DatasetCenterBias | None
 """A log density (H, W) at the image's size; "uniform" for none; "mit1003"; the center bias of a
 data set; None for the model's own."""
+_ACCEPTED = (
+    f"expected a log density (H, W), 'uniform', '{MIT1003}' or the center bias of a data set"
+)
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+AtSize = Callable[[Size], Float[np.ndarray, "H W"]]
+"""Log density in nats of a center bias for images of a size."""
+
+
+class KeptCenterBias:
+    """A center bias that is read once, at the sizes of images; the last few are kept.
+
+    Args:
+        read: Gives it at its own size.
+        resize: Brings it to the size of an image.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Float[np.ndarray, "h w"]],
+        resize: Callable[[Float[np.ndarray, "h w"], Size], Float[np.ndarray, "H W"]],
+    ) -> None:
+        self._read = read
+        self._resize = resize
+        self._source: Float[np.ndarray, "h w"] | None = None
+        self._kept: dict[Size, Float[np.ndarray, "H W"]] = {}
+
+    def __call__(self, size: Size) -> Float[np.ndarray, "H W"]:
+        """Log density in nats; `exp` sums to one. Not to be written into."""
+        kept = self._kept
+        if size in kept:
+            log_density = kept[size]
+        else:
+            if self._source is None:
+                self._source = self._read()
+            log_density = self._resize(self._source, size)
+        if size[0] * size[1] <= _KEPT_PIXELS:  # replaced and never changed, for threads' sake
+            others = [(other, kept[other]) for other in kept if other != size]
+            self._kept = dict([*others, (size, log_density)][-_KEPT_SIZES:])
+        return log_density
 
 
 def centerbias_on(
-    given: CenterBiasLike,
-    size: Size,
-    own: Callable[[], Float[np.ndarray, "H W"]],
-    beside: Path | None = None,
+    given: CenterBiasLike, size: Size, own: AtSize, mit1003: AtSize
 ) -> Float[np.ndarray, "H W"]:
     """Log density in nats at the image's size; `exp` sums to one.
 
     Args:
         given: What the caller wants.
         size: (H, W) of the image.
-        own: Asked for the model's own.
-        beside: A checkpoint beside which the file of "mit1003" may lie.
+        own: The model's own.
+        mit1003: That of MIT1003.
 
     Raises:
-        ShapeError: If an array has another size or is not normalized, or a name is not known.
+        ShapeError: If it is none of what is accepted, or an array has another size or is not
+            normalized.
         WeightsError: If the file of "mit1003" is not there.
     """
     if given is None:
-        return own()
+        return own(size)
     if isinstance(given, str):
         if given == "uniform":
             return np.full(size, -np.log(size[0] * size[1]))
         if given == MIT1003:
-            return mit1003_centerbias(size, mit1003_file(beside))
-        raise ShapeError(
-            f"centerbias is {given!r}, expected a log density (H, W), 'uniform', '{MIT1003}' or "
-            "the center bias of a data set"
-        )
-    if isinstance(given, DatasetCenterBias):
+            return mit1003(size)
+        raise ShapeError(f"centerbias is {given!r}, {_ACCEPTED}")
+    if isinstance(given, np.ndarray):
+        return checked_centerbias(given, size)
+    if callable(getattr(given, "log_density", None)):
         return given.log_density(size)
-    return checked_centerbias(given, size)
+    hint = ""
+    if isinstance(getattr(given, "log_density", None), np.ndarray):
+        hint = "; give its log_density"
+    raise ShapeError(f"centerbias is a {type(given).__name__}, {_ACCEPTED}{hint}")
 
 
 def checked_centerbias(centerbias: np.ndarray, size: Size) -> Float[np.ndarray, "H W"]:
@@ -94,17 +141,35 @@ def read_log_density(path: Path) -> Float[np.ndarray, "H W"]:
     """
     try:
         with path.open("rb") as file:
+            _check_length(file)
             array = np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise DataError(f"{path}: is no .npy file of numbers ({error})") from error
-    if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
+    except Exception as error:  # a damaged header raises whatever Python's parser does
+        raise DataError(f"{path}: is no .npy file of numbers ({first_line(error)})") from error
+    if array.ndim != 2 or not array.size or not np.issubdtype(array.dtype, np.floating):
         raise DataError(
             f"{path}: holds {array.dtype} of shape {array.shape}, expected floating point numbers "
             "of shape (H, W)"
         )
+    if np.isnan(array).any() or np.isposinf(array).any():
+        raise DataError(f"{path}: holds NaN or plus infinity, expected a log density")
     return array
+
+
+def _check_length(file: BinaryIO) -> None:
+    """Raise a `ValueError` if a .npy file is shorter than its header says; ends at its start."""
+    version = np.lib.format.read_magic(file)
+    if version not in _HEADERS:
+        raise ValueError(f"version {version[0]}.{version[1]} of the format")
+    shape, _, dtype = _HEADERS[version](file)
+    expected, start = math.prod(shape) * dtype.itemsize, file.tell()
+    found = file.seek(0, 2) - start
+    if found < expected:
+        raise ValueError(
+            f"{dtype} of shape {shape} are {expected:,} bytes, and there are {found:,}"
+        )
+    file.seek(0)
 
 
 def mit1003_file(beside: Path | None = None) -> Path:
@@ -129,17 +194,20 @@ def mit1003_file(beside: Path | None = None) -> Path:
     return download(CENTERBIAS.source)
 
 
-def mit1003_centerbias(size: Size, path: Path) -> Float[np.ndarray, "H W"]:
-    """MIT1003's center bias at a size.
+def read_mit1003(beside: Path | None = None) -> Float[np.ndarray, "h w"]:
+    """MIT1003's center bias at its own size.
+
+    Args:
+        beside: A checkpoint.
 
     Raises:
-        WeightsError: If the file holds no log density.
+        WeightsError: If the file is not there, or holds no log density.
     """
+    path = mit1003_file(beside)
     try:
-        square = read_log_density(path)
+        return read_log_density(path)
     except DataError as error:
         raise WeightsError(f"{error}; it should be the center bias of MIT1003") from error
-    return stretched(square, size)
 
 
 def stretched(log_density: Float[np.ndarray, "h w"], size: Size) -> Float[np.ndarray, "H W"]:

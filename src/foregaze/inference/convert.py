@@ -24,6 +24,7 @@ from foregaze.models import MODELS, DeepGazeMSDB
 from foregaze.models.checkpoint import read_header, save_checkpoint
 from foregaze.models.deepgaze import DeepGaze
 from foregaze.models.deepgaze3 import DeepGaze3Config
+from foregaze.models.deepgaze_config import DeepGazeConfig
 from foregaze.models.deepgaze_release import RELEASES
 
 CITATIONS = {
@@ -38,6 +39,9 @@ CITATIONS = {
     "deepgaze-msdb": "Kümmerer, Khanuja & Bethge (2025), Modeling saliency dataset bias, ICCV, "
     "arXiv:2505.10169",
 }
+
+_SCHEMES = ("package", "shipped", "hub", "http", "https", "random")
+"""What sources of weights that are no paths begin with (see `foregaze.backbones.weights`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +177,7 @@ def read_for_conversion(
         "source_sha256": file_sha256(path),
         "converted_by": f"foregaze {foregaze.__version__}",
     }
+    model.config = _with_absolute_paths(model.config)
     if own is not None and centerbias is not None:
         model.config = model.config.model_copy(update={"centerbias_size": tuple(own.shape)})
         model.register_buffer("centerbias", own)
@@ -195,6 +200,21 @@ def _read_centerbias(path: Path) -> torch.Tensor:
     return torch.from_numpy(checked).float()
 
 
+def _with_absolute_paths(config: DeepGazeConfig) -> DeepGazeConfig:
+    """The same, with local weights of networks found from any working folder."""
+    backbones = []
+    for backbone in config.backbones:
+        source = backbone.source
+        if source is not None and not _is_remote(source):
+            backbone = backbone.model_copy(update={"weights": str(Path(source).absolute())})
+        backbones.append(backbone)
+    return config.model_copy(update={"backbones": tuple(backbones)})
+
+
+def _is_remote(source: str) -> bool:
+    return source.partition(":")[0] in _SCHEMES and ":" in source
+
+
 def _need_frozen_weights(name: str, path: Path, networks: Mapping[str, str]) -> None:
     """Have the weights that the checkpoint will name by their SHA-256.
 
@@ -202,14 +222,14 @@ def _need_frozen_weights(name: str, path: Path, networks: Mapping[str, str]) -> 
         WeightsError: Names all that cannot be had, and where they belong.
     """
     kind = MODELS[name]
-    config = with_networks(kind.Config(), networks)
+    config = kind.Config()
     if path.suffix == CHECKPOINT_SUFFIX:
         header = read_header(path)
         if header.architecture != name:
             return  # which reading it will say
         config = make_config(kind.Config, header.config, str(path))
     missing = []
-    for source in config.frozen_weights:
+    for source in with_networks(config, networks).frozen_weights:
         try:
             if not is_ready_offline(source):
                 resolve_weights(source)

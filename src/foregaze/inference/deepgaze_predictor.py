@@ -7,9 +7,9 @@ it is, with a warning where its size makes that unlikely.
 """
 
 import math
-import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from foregaze.errors import ConfigError, UnknownNameError
-from foregaze.images import MAX_PIXELS, read_image
+from foregaze.backbones.downloads import file_sha256
+from foregaze.errors import WeightsError
+from foregaze.images import read_image
+from foregaze.inference.caller import warn_caller
 from foregaze.inference.centerbias import (
     CenterBiasLike,
+    KeptCenterBias,
     centerbias_on,
-    mit1003_centerbias,
     mit1003_file,
     stretched,
 )
-from foregaze.inference.history import Positions, checked_history, slots
+from foregaze.inference.conditional import Conditional, Unconditional
+from foregaze.inference.history import checked_history, slots
+from foregaze.inference.image_size import check_not_too_large, check_not_too_small
 from foregaze.inference.prediction import Prediction
-from foregaze.inference.predictor import Conditional, ImageLike, Predictor, check_counts
+from foregaze.inference.predictor import PX_PER_DVA, ImageLike, Predictor
 from foregaze.inference.preprocess import to_working_size
 from foregaze.inference.scanpath_sampling import sample_scanpaths
 from foregaze.models import DeepGaze3, DeepGazeMSDB
@@ -41,8 +45,6 @@ from foregaze.ops.logdensity import pool, resample
 from foregaze.ops.working_size import size_of_area
 from foregaze.types import ImageArray, Size
 
-PX_PER_DVA = 35.0
-"""Of the images of MIT1003, on which the published models were trained."""
 _BATCH = 4
 """Images that go through a network together."""
 USUAL_LONGER_SIDE_PX = (512, 2048)
@@ -96,105 +98,68 @@ class DeepGazePredictor(Predictor):
         card: Mapping[str, Any],
         checkpoint: Path | None = None,
     ) -> None:
-        super().__init__(name, model, device, card)
+        super().__init__(name, model, device, card, checkpoint)
         self.sees_history = model.sees_history
         self.sees_resolution = isinstance(model, DeepGazeMSDB) or (
             model.config.px_per_dva is not None and model.config.working_size is None
         )
-        self.checkpoint = checkpoint
+        if isinstance(model, DeepGazeMSDB):
+            self.viewers = model.config.datasets
+        self.own = self.mit1003
+        if model.centerbias is not None:
+            self.own = KeptCenterBias(self._read_own, self._resize_own)
 
-    @torch.inference_mode()
-    def on(
+    def _on(
         self,
         image: ImageArray,
-        *,
-        centerbias: CenterBiasLike = None,
-        pixels_per_degree: float | None = None,
-        dataset: str | None = None,
+        centerbias: CenterBiasLike,
+        pixels_per_degree: float | None,
+        dataset: str | None,
     ) -> Conditional:
-        """See `Predictor`."""
-        self._check_dataset(dataset)
-        seen = self._seen(image, centerbias, pixels_per_degree)
+        resolution = self._resolution(pixels_per_degree)
+        seen = self._seen(image, centerbias, resolution)
         if isinstance(self.model, DeepGaze3):
             return _NextFixation(self.model, seen)
-        prediction = seen.prediction(self._spatial([seen], pixels_per_degree, dataset))
-        return lambda _: prediction
+        return Unconditional(seen.prediction(self._spatial([seen], resolution, dataset)))
 
-    @torch.inference_mode()
-    def predict_batch(
+    def _batch(
         self,
         images: Sequence[ImageLike],
-        *,
-        centerbias: CenterBiasLike = None,
-        pixels_per_degree: float | None = None,
-        dataset: str | None = None,
+        priors: Sequence[CenterBiasLike],
+        pixels_per_degree: float | None,
+        dataset: str | None,
     ) -> list[Prediction]:
-        """See `Predictor`; images of one size go through the network together."""
-        self._check_dataset(dataset)
+        """Images of one size go through the network together."""
+        resolution = self._resolution(pixels_per_degree) if images else None
         arrays = [read_image(image) for image in images]
-        seen = [self._seen(array, centerbias, pixels_per_degree) for array in arrays]
         groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
-        for number, one in enumerate(seen):
-            groups[one.pixels.shape].append(number)
+        for number, array in enumerate(arrays):
+            groups[array.shape].append(number)
         predictions: dict[int, Prediction] = {}
         for members in groups.values():
             for start in range(0, len(members), _BATCH):
                 batch = members[start : start + _BATCH]
-                together = [seen[number] for number in batch]
-                log_densities = self._spatial(together, pixels_per_degree, dataset)
-                for number, log_density in zip(batch, log_densities, strict=True):
-                    predictions[number] = seen[number].prediction(log_density[None])
-        return [predictions[number] for number in range(len(seen))]
-
-    def sample_scanpaths(
-        self,
-        image: ImageLike,
-        n: int = 10,
-        length: int = 8,
-        seed: int | None = None,
-        *,
-        x_hist: Positions | None = None,
-        y_hist: Positions | None = None,
-        centerbias: CenterBiasLike = None,
-        pixels_per_degree: float | None = None,
-    ) -> Float[np.ndarray, "n length 2"]:
-        """See `Predictor`."""
-        if not isinstance(self.model, DeepGaze3):
-            return super().sample_scanpaths(
-                image,
-                n,
-                length,
-                seed,
-                x_hist=x_hist,
-                y_hist=y_hist,
-                centerbias=centerbias,
-                pixels_per_degree=pixels_per_degree,
-            )
-        check_counts(n=n, length=length)
-        array = read_image(image)
-        history = checked_history(x_hist, y_hist, (array.shape[0], array.shape[1]))
-        with torch.inference_mode():
-            seen = self._seen(array, centerbias, pixels_per_degree)
-            scanpaths = sample_scanpaths(
-                self.model, seen.pixels, seen.centerbias, history * seen.scale, n, length, seed
-            )
-        inside: Float[np.ndarray, "n length 2"] = np.minimum(scanpaths / seen.scale, seen.largest)
-        return inside
+                seen = [self._seen(arrays[n], priors[n], resolution) for n in batch]
+                log_densities = self._spatial(seen, resolution, dataset)
+                for n, one, log_density in zip(batch, seen, log_densities, strict=True):
+                    predictions[n] = one.prediction(log_density[None])
+        return [predictions[number] for number in range(len(arrays))]
 
     def _spatial(
-        self, seen: Sequence[_Seen], pixels_per_degree: float | None, dataset: str | None
+        self, seen: Sequence[_Seen], resolution: float | None, dataset: str | None
     ) -> Float[Tensor, "B h w"]:
         """Log densities of images of one size; of DeepGaze III for viewers at the center."""
         model = self.model
         pixels = torch.cat([one.pixels for one in seen])
         centerbias = torch.cat([one.centerbias for one in seen])
         if isinstance(model, DeepGazeMSDB):
-            resolution = torch.full((len(seen),), self._resolution(pixels_per_degree))
+            assert resolution is not None
+            resolutions = torch.full((len(seen),), resolution, dtype=torch.float64)
             numbers = None
             if dataset is not None:
                 number = model.config.datasets.index(dataset)
                 numbers = torch.full((len(seen),), number, device=self.device)
-            of_msdb: Tensor = model(pixels, centerbias, resolution, numbers)
+            of_msdb: Tensor = model(pixels, centerbias, resolutions, numbers)
             return of_msdb
         history = []
         if isinstance(model, DeepGaze3):
@@ -205,12 +170,12 @@ class DeepGazePredictor(Predictor):
         return log_densities
 
     def _seen(
-        self, image: ImageArray, centerbias: CenterBiasLike, pixels_per_degree: float | None
+        self, image: ImageArray, centerbias: CenterBiasLike, resolution: float | None
     ) -> _Seen:
         size: Size = (image.shape[0], image.shape[1])
-        at = self._working_size(size, pixels_per_degree)
-        log_density = centerbias_on(centerbias, size, lambda: self._own(size), self.checkpoint)
-        prior = torch.from_numpy(log_density)[None]
+        at = self._working_size(size, resolution)
+        check_not_too_small(self.name, self.model, size, at, resolution)
+        prior = torch.from_numpy(centerbias_on(centerbias, size, self.own, self.mit1003))[None]
         if at != size:
             prior = prior.clamp_min(math.log(torch.finfo(prior.dtype).tiny))  # no minus infinity
             smaller = at[0] * at[1] < size[0] * size[1]
@@ -218,78 +183,65 @@ class DeepGazePredictor(Predictor):
         pixels = to_working_size(image, at)[None]
         return _Seen(pixels.to(self.device), prior.float().to(self.device), size)
 
-    def _working_size(self, size: Size, pixels_per_degree: float | None) -> Size:
+    def _working_size(self, size: Size, resolution: float | None) -> Size:
         """Size at which the model sees an image."""
         config = self.model.config
-        if pixels_per_degree is not None and not 0 < pixels_per_degree < math.inf:
-            raise ConfigError(
-                f"pixels_per_degree is {pixels_per_degree:g}, expected a positive number such as "
-                f"{PX_PER_DVA:g}"
-            )
         if config.working_size is not None:
             return size_of_area(config.working_size, size)
         if isinstance(config, DeepGazeMSDBConfig):
-            self._check_rescaled(size, max(config.scales_px_per_dva), pixels_per_degree)
+            assert resolution is not None
+            check_not_too_large(size, max(config.scales_px_per_dva), resolution)
         if config.px_per_dva is None:
             return size
-        if pixels_per_degree is None:
+        if resolution is None:
             shortest, longest = USUAL_LONGER_SIDE_PX
             if not shortest <= max(size) <= longest:
-                warnings.warn(
+                warn_caller(
                     f"{self.name} was made for images of {config.px_per_dva:g} pixels per degree "
                     f"of visual angle, such as 1024x768, and this one has {size[1]}x{size[0]} "
-                    "pixels: give pixels_per_degree to have it rescaled",
-                    stacklevel=4,
+                    "pixels: give pixels_per_degree to have it rescaled"
                 )
             return size
-        self._check_rescaled(size, config.px_per_dva, pixels_per_degree)
-        factor = config.px_per_dva / pixels_per_degree
+        check_not_too_large(size, config.px_per_dva, resolution)
+        factor = config.px_per_dva / resolution
         return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
-    def _check_rescaled(self, size: Size, wanted: float, pixels_per_degree: float | None) -> None:
-        """Refuse an image that would become huge by being brought to the pixels per degree."""
-        if pixels_per_degree is None:
-            return
-        if size[0] * size[1] * (wanted / pixels_per_degree) ** 2 > MAX_PIXELS:
-            raise ConfigError(
-                f"pixels_per_degree is {pixels_per_degree:g}: {size[1]}x{size[0]} pixels rescaled "
-                f"to {wanted:g} pixels per degree are more than {MAX_PIXELS:,}, which is the limit"
-            )
-
-    def _resolution(self, pixels_per_degree: float | None) -> float:
-        """Pixels per degree for DeepGaze MSDB, which asks for them."""
-        if pixels_per_degree is None:
-            warnings.warn(
-                f"{self.name} needs the image's pixels per degree of visual angle, and takes "
-                f"{PX_PER_DVA:g}: give pixels_per_degree",
-                stacklevel=5,
-            )
-            return PX_PER_DVA
-        return float(pixels_per_degree)
-
-    def _check_dataset(self, dataset: str | None) -> None:
-        if dataset is None:
-            return
+    def _resolution(self, pixels_per_degree: float | None) -> float | None:
+        """Pixels per degree as they were given, or those that DeepGaze MSDB takes without."""
+        if pixels_per_degree is not None:
+            return float(pixels_per_degree)
         if not isinstance(self.model, DeepGazeMSDB):
-            raise ConfigError(f"model {self.name!r} has no parameters for data sets")
-        if dataset not in self.model.config.datasets:
-            raise UnknownNameError("data set", dataset, self.model.config.datasets)
+            return None
+        warn_caller(
+            f"{self.name} needs the image's pixels per degree of visual angle, and takes "
+            f"{PX_PER_DVA:g}: give pixels_per_degree"
+        )
+        return PX_PER_DVA
 
     def _settings(self) -> str:
-        return f"{self.model.config.model_dump_json()} precision: {self.model.precision}"
+        settings = f"{self.model.config.model_dump_json()} precision: {self.model.precision}"
+        if self.model.centerbias is None:
+            with suppress(WeightsError):  # where it is not there, predictions are given another
+                settings += f" center bias: {file_sha256(mit1003_file(self.checkpoint))}"
+        return settings
 
-    def _own(self, size: Size) -> Float[np.ndarray, "H W"]:
-        """The center bias in the checkpoint, or else that of MIT1003."""
+    def _read_own(self) -> Float[np.ndarray, "h w"]:
+        """The center bias in the checkpoint."""
         own = self.model.centerbias
-        if not isinstance(own, Tensor):
-            return mit1003_centerbias(size, mit1003_file(self.checkpoint))
+        assert isinstance(own, Tensor)
+        log_density: Float[np.ndarray, "h w"] = own.cpu().double().numpy()
+        return log_density
+
+    def _resize_own(
+        self, log_density: Float[np.ndarray, "h w"], size: Size
+    ) -> Float[np.ndarray, "H W"]:
         if self.model.config.working_size is None:  # as published: resized as its authors do
-            return stretched(own.cpu().double().numpy(), size)
-        density: Float[np.ndarray, "H W"] = resample(own[None].cpu().double(), size)[0].numpy()
-        return density
+            return stretched(log_density, size)
+        resized: Tensor = resample(torch.from_numpy(log_density)[None], size)
+        return resized[0].numpy()
 
 
-class _NextFixation:
+class _NextFixation(Conditional):
     """DeepGaze III on one image: its backbone has run."""
 
     def __init__(self, model: DeepGaze3, seen: _Seen) -> None:
@@ -302,10 +254,25 @@ class _NextFixation:
 
     @torch.inference_mode()
     def __call__(self, history: Float[np.ndarray, "T 2"]) -> Prediction:
-        """The density of the next fixation."""
+        """See `Conditional`."""
         x_hist, y_hist = (
             column.to(self.saliency.device)
             for column in slots(history * self.seen.scale, self.model.config.history)
         )
         parts = self.model.head.after(self.saliency, self.grid, self.sampled, x_hist, y_hist)
         return self.seen.prediction(self.grid.repeated(mean_density(parts)))
+
+    @torch.inference_mode()
+    def sample(
+        self, history: Float[np.ndarray, "T 2"], n: int, length: int, seed: int | None
+    ) -> Float[np.ndarray, "{n} {length} 2"]:
+        """See `Conditional`."""
+        scale = self.seen.scale
+        scanpaths = sample_scanpaths(
+            *(self.model, self.saliency, self.grid, self.sampled),
+            *(history * scale, n, length, seed),
+        )
+        inside: Float[np.ndarray, "{n} {length} 2"] = np.minimum(
+            scanpaths / scale, self.seen.largest
+        )
+        return inside

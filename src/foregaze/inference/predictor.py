@@ -1,8 +1,10 @@
 """A loaded model that predicts from images."""
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,9 +13,15 @@ import torch
 from jaxtyping import Float
 from PIL.Image import Image
 
-from foregaze.errors import ConfigError
+from foregaze.errors import ConfigError, ShapeError, UnknownNameError
 from foregaze.images import read_image
-from foregaze.inference.centerbias import CenterBiasLike
+from foregaze.inference.centerbias import (
+    CenterBiasLike,
+    KeptCenterBias,
+    read_mit1003,
+    stretched,
+)
+from foregaze.inference.conditional import Conditional
 from foregaze.inference.history import Positions, checked_history
 from foregaze.inference.prediction import Prediction
 from foregaze.models import AnyModel
@@ -22,8 +30,8 @@ from foregaze.types import ImageArray
 ImageLike: TypeAlias = str | Path | Image | np.ndarray
 """Path, PIL image, or uint8 array (H, W, 3) or (H, W)."""
 
-Conditional = Callable[[Float[np.ndarray, "T 2"]], Prediction]
-"""Predicts the next fixation on one image after past ones, rows of x, y, oldest first."""
+PX_PER_DVA = 35.0
+"""Pixels per degree of visual angle of MIT1003's images, on which published models were trained."""
 
 
 class Predictor(ABC):
@@ -34,20 +42,30 @@ class Predictor(ABC):
         model: The network.
         device: Where it runs.
         card: What the checkpoint says of its training.
+        checkpoint: The file that it came from; MIT1003's center bias may lie beside it.
     """
 
     sees_history: bool = False
     """Whether the density depends on past fixations."""
     sees_resolution: bool = False
     """Whether the density depends on `pixels_per_degree`."""
+    viewers: tuple[str, ...] = ()
+    """Data sets whose viewers it has parameters for."""
 
     def __init__(
-        self, name: str, model: AnyModel, device: torch.device, card: Mapping[str, Any]
+        self,
+        name: str,
+        model: AnyModel,
+        device: torch.device,
+        card: Mapping[str, Any],
+        checkpoint: Path | None = None,
     ) -> None:
         self.name = name
         self.model = model
         self.device = device
         self.card = card
+        self.checkpoint = checkpoint
+        self.mit1003 = KeptCenterBias(self._read_mit1003, stretched)
 
     def predict(
         self,
@@ -80,12 +98,7 @@ class Predictor(ABC):
             ConfigError: If the model has no use for an argument, or its value is impossible.
         """
         array = read_image(image)
-        size = (array.shape[0], array.shape[1])
-        if not self.sees_history and (x_hist is not None or y_hist is not None):
-            raise ConfigError(
-                f"model {self.name!r} does not use past fixations: leave out x_hist and y_hist"
-            )
-        history = checked_history(x_hist, y_hist, size)
+        history = self._history(array, x_hist, y_hist)
         conditional = self.on(
             array, centerbias=centerbias, pixels_per_degree=pixels_per_degree, dataset=dataset
         )
@@ -95,22 +108,27 @@ class Predictor(ABC):
         self,
         images: Sequence[ImageLike],
         *,
-        centerbias: CenterBiasLike = None,
+        centerbias: CenterBiasLike | Sequence[CenterBiasLike] = None,
         pixels_per_degree: float | None = None,
         dataset: str | None = None,
     ) -> list[Prediction]:
-        """Fixation densities of several images of any sizes, as `predict` gives them."""
-        return [
-            self.predict(
-                image,
-                centerbias=centerbias,
-                pixels_per_degree=pixels_per_degree,
-                dataset=dataset,
-            )
-            for image in images
-        ]
+        """Fixation densities of several images of any sizes, as `predict` gives them.
 
-    @abstractmethod
+        Args:
+            images: Each as in `predict`.
+            centerbias: As in `predict`, for all images, or a list or tuple with one for each. One
+                array serves only images of its size.
+            pixels_per_degree: Of all images, as in `predict`.
+            dataset: As in `predict`.
+
+        Raises:
+            ShapeError: If there are not as many center biases as images; see also `predict`.
+        """
+        self._check(pixels_per_degree, dataset)
+        priors = _one_for_each(centerbias, len(images))
+        with torch.inference_mode():
+            return self._batch(images, priors, pixels_per_degree, dataset)
+
     def on(
         self,
         image: ImageArray,
@@ -119,7 +137,23 @@ class Predictor(ABC):
         pixels_per_degree: float | None = None,
         dataset: str | None = None,
     ) -> Conditional:
-        """All that an image alone decides, its backbone pass included; see `predict`."""
+        """All that an image alone decides, its backbone pass included.
+
+        Predictions after any histories and scanpaths cost no other pass.
+
+        Args:
+            image: An sRGB image.
+            centerbias: As in `predict`.
+            pixels_per_degree: As in `predict`.
+            dataset: As in `predict`.
+
+        Raises:
+            ShapeError: If the image is too small, or the center bias does not fit it.
+            ConfigError: If the model has no use for an argument, or its value is impossible.
+        """
+        self._check(pixels_per_degree, dataset)
+        with torch.inference_mode():
+            return self._on(image, centerbias, pixels_per_degree, dataset)
 
     def sample_scanpaths(
         self,
@@ -132,6 +166,7 @@ class Predictor(ABC):
         y_hist: Positions | None = None,
         centerbias: CenterBiasLike = None,
         pixels_per_degree: float | None = None,
+        dataset: str | None = None,
     ) -> Float[np.ndarray, "n length 2"]:
         """Scanpaths drawn from the model; one pass of the backbone for all of them.
 
@@ -147,6 +182,7 @@ class Predictor(ABC):
             y_hist: Likewise.
             centerbias: As in `predict`.
             pixels_per_degree: As in `predict`.
+            dataset: As in `predict`.
 
         Returns:
             x and y in pixels of the image.
@@ -155,14 +191,12 @@ class Predictor(ABC):
             ConfigError: If `n` or `length` is below one; see also `predict`.
         """
         check_counts(n=n, length=length)
-        prediction = self.predict(
-            image,
-            centerbias=centerbias,
-            x_hist=x_hist,
-            y_hist=y_hist,
-            pixels_per_degree=pixels_per_degree,
+        array = read_image(image)
+        history = self._history(array, x_hist, y_hist)
+        conditional = self.on(
+            array, centerbias=centerbias, pixels_per_degree=pixels_per_degree, dataset=dataset
         )
-        return prediction.sample(n * length, seed).reshape(n, length, 2)
+        return conditional.sample(history, n, length, seed)
 
     def digest(self) -> str:
         """SHA-256 of all weights and of what else decides predictions."""
@@ -176,9 +210,84 @@ class Predictor(ABC):
         """What decides predictions beside the weights."""
         return ""
 
+    @abstractmethod
+    def _on(
+        self,
+        image: ImageArray,
+        centerbias: CenterBiasLike,
+        pixels_per_degree: float | None,
+        dataset: str | None,
+    ) -> Conditional:
+        """See `on`; arguments are checked, and gradients are off."""
+
+    def _batch(
+        self,
+        images: Sequence[ImageLike],
+        priors: Sequence[CenterBiasLike],
+        pixels_per_degree: float | None,
+        dataset: str | None,
+    ) -> list[Prediction]:
+        """See `predict_batch`; arguments are checked, and gradients are off."""
+        predictions = []
+        for image, prior in zip(images, priors, strict=True):
+            array = read_image(image)
+            conditional = self._on(array, prior, pixels_per_degree, dataset)
+            predictions.append(conditional(self._history(array, None, None)))
+        return predictions
+
+    def _history(
+        self, image: ImageArray, x_hist: Positions | None, y_hist: Positions | None
+    ) -> Float[np.ndarray, "T 2"]:
+        if not self.sees_history and (x_hist is not None or y_hist is not None):
+            raise ConfigError(
+                f"model {self.name!r} does not use past fixations: leave out x_hist and y_hist"
+            )
+        return checked_history(x_hist, y_hist, (image.shape[0], image.shape[1]))
+
+    def _check(self, pixels_per_degree: float | None, dataset: str | None) -> None:
+        if pixels_per_degree is not None:
+            check_resolution(pixels_per_degree)
+        if dataset is None:
+            return
+        if not self.viewers:
+            raise ConfigError(f"model {self.name!r} has no parameters for data sets")
+        if dataset not in self.viewers:
+            raise UnknownNameError("data set", dataset, self.viewers)
+
+    def _read_mit1003(self) -> Float[np.ndarray, "h w"]:
+        return read_mit1003(self.checkpoint)
+
+
+def check_resolution(pixels_per_degree: object) -> None:
+    """Raise a `ConfigError` if pixels per degree of visual angle are no positive number."""
+    if isinstance(pixels_per_degree, Real) and not isinstance(pixels_per_degree, bool):
+        number = float(pixels_per_degree)
+        if 0 < number < math.inf:
+            return
+        given = f"{number:g}"
+    else:
+        given = repr(pixels_per_degree)
+    raise ConfigError(
+        f"pixels_per_degree is {given}, expected a positive number such as {PX_PER_DVA:g}"
+    )
+
 
 def check_counts(**counts: int) -> None:
     """Raise a `ConfigError` that names the first count below one."""
     for argument, value in counts.items():
         if value < 1:
             raise ConfigError(f"{argument} is {value}, expected at least 1")
+
+
+def _one_for_each(
+    centerbias: CenterBiasLike | Sequence[CenterBiasLike], count: int
+) -> Sequence[CenterBiasLike]:
+    """Center biases of a batch, one for each image."""
+    if isinstance(centerbias, str) or not isinstance(centerbias, Sequence):
+        return [centerbias] * count
+    if len(centerbias) != count:
+        raise ShapeError(
+            f"centerbias has {len(centerbias)} entries for {count} images: give one for each, or "
+            "one that is for all"
+        )
+    return centerbias

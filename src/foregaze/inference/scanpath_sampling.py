@@ -19,28 +19,27 @@ from foregaze.ops.logdensity import sample_pixels
 
 def sample_scanpaths(
     model: DeepGaze3,
-    pixels: Float[Tensor, "1 3 H W"],
-    centerbias: Float[Tensor, "1 H W"],
+    saliency: Float[Tensor, "1 K h w"],
+    grid: FinerGrid,
+    centerbias: Float[Tensor, "1 u v"],
     history: Float[np.ndarray, "T 2"],
     n: int,
     length: int,
     seed: int | None,
 ) -> Float[np.ndarray, "{n} {length} 2"]:
-    """Scanpaths as x, y in pixels; one pass of the backbone.
+    """Scanpaths as x, y in pixels of the image as the model sees it.
 
     Args:
         model: The model.
-        pixels: The image in 0..255, as the model sees it.
-        centerbias: Log density over its pixels.
+        saliency: Its `saliency_maps` for the image.
+        grid: Where its densities are made.
+        centerbias: The center bias there.
         history: Past fixations that all scanpaths start from, oldest first.
         n: Number of scanpaths.
         length: Fixations of each, without the history.
         seed: The same one gives the same scanpaths; None draws anew.
     """
     generator = np.random.default_rng(seed)
-    grid = model.grid((pixels.shape[-2], pixels.shape[-1]))
-    saliency = model.saliency_maps(pixels, grid)
-    sampled = model.sample_centerbias(centerbias)
     members: dict[int, DeepGaze3Head] = {}
     paths = np.repeat(history[None], n, axis=0)  # (n, T, 2)
     for _ in range(length):
@@ -54,12 +53,12 @@ def sample_scanpaths(
             here = np.flatnonzero(chosen == component)
             columns = [slots(paths[i], model.config.history) for i in here]
             x_hist, y_hist = (
-                torch.cat(column).to(pixels.device) for column in zip(*columns, strict=True)
+                torch.cat(column).to(saliency.device) for column in zip(*columns, strict=True)
             )
             parts = members[component].after(
                 saliency[:, component, None].expand(len(here), -1, -1, -1),
                 grid,
-                sampled.expand(len(here), -1, -1),
+                centerbias.expand(len(here), -1, -1),
                 x_hist,
                 y_hist,
             )

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from foregaze.errors import ConfigError
 from foregaze.inference.centerbias import CenterBiasLike, centerbias_on
+from foregaze.inference.conditional import Conditional, Unconditional
 from foregaze.inference.onnx_engine import OnnxEngine
 from foregaze.inference.prediction import Prediction
-from foregaze.inference.predictor import Conditional, Predictor
+from foregaze.inference.predictor import Predictor
 from foregaze.inference.preprocess import to_working_size
 from foregaze.models.trunk_mixture import TrunkMixture, grid_size, working_size
 from foregaze.ops.logdensity import mix, normalize, pool, resample
@@ -56,18 +56,13 @@ class TrunkPredictor(Predictor):
         self.engine = engine
         self.mirrored = mirrored
 
-    @torch.inference_mode()
-    def on(
+    def _on(
         self,
         image: ImageArray,
-        *,
-        centerbias: CenterBiasLike = None,
-        pixels_per_degree: float | None = None,
-        dataset: str | None = None,
+        centerbias: CenterBiasLike,
+        pixels_per_degree: float | None,
+        dataset: str | None,
     ) -> Conditional:
-        """See `Predictor`."""
-        if dataset is not None:
-            raise ConfigError(f"model {self.name!r} has no parameters for data sets")
         size: Size = (image.shape[0], image.shape[1])
         input_size = working_size(self.model.config, size)
         with _one_torch_thread() if isinstance(self.engine, OnnxEngine) else nullcontext():
@@ -75,8 +70,7 @@ class TrunkPredictor(Predictor):
             prior = self._prior(centerbias, size, grid_size(self.model.config, input_size))
             log_density = self._run(pixels, prior.to(self.device))
             at_image_size = resample(log_density, size)[0].float().cpu().numpy()
-        prediction = Prediction(at_image_size, prior[0].numpy())
-        return lambda _: prediction
+        return Unconditional(Prediction(at_image_size, prior[0].numpy()))
 
     def _run(
         self, pixels: Float[Tensor, "1 3 H W"], prior: Float[Tensor, "1 h w"]
@@ -92,7 +86,7 @@ class TrunkPredictor(Predictor):
             return resample(self.model.centerbias[None].cpu(), grid)
         if isinstance(centerbias, str) and centerbias == "uniform":
             return normalize(torch.zeros(1, *grid))
-        given: Float[np.ndarray, "H W"] = centerbias_on(centerbias, size, lambda: np.empty(size))
+        given: Float[np.ndarray, "H W"] = centerbias_on(centerbias, size, np.empty, self.mit1003)
         return pool(torch.as_tensor(given, dtype=torch.float64)[None], grid).float()
 
     def _settings(self) -> str:

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import torch
 
-from foregaze.backbones.weights import resolve_weights
+from foregaze.backbones.weights import is_ready_offline, resolve_weights
+from foregaze.config import make_config
 from foregaze.errors import ConfigError, UnknownNameError, WeightsError
 from foregaze.inference.onnx_engine import OnnxEngine
 from foregaze.inference.predictor import Predictor
 from foregaze.inference.published import PRECISIONS, load_deepgaze
 from foregaze.inference.trunk_predictor import Engine, TrunkPredictor
-from foregaze.models import TrunkMixture
+from foregaze.models import MODELS, TrunkMixture
 from foregaze.models.checkpoint import load_checkpoint, read_header
+from foregaze.models.deepgaze_config import DeepGazeConfig
 from foregaze.models.deepgaze_release import RELEASES
 
 CHECKPOINT_SUFFIX = ".safetensors"
@@ -79,6 +81,35 @@ def list_models() -> list[str]:
     return sorted(ZOO)
 
 
+def ready_offline(name: str) -> bool:
+    """Whether all weights of a model of the zoo are here, those of its networks included."""
+    weights = ZOO[name].weights
+    config = deepgaze_config(name)
+    sources = () if config is None else config.frozen_weights
+    return weights is not None and all(map(is_ready_offline, (weights, *sources)))
+
+
+def deepgaze_config(name: str) -> DeepGazeConfig | None:
+    """Configuration of a DeepGaze model, by its name or its checkpoint's path; None for others."""
+    architecture = _deepgaze_architecture(name)
+    if architecture is None:
+        return None
+    kind = MODELS[architecture].Config
+    config = kind() if name in ZOO else make_config(kind, read_header(Path(name)).config, name)
+    assert isinstance(config, DeepGazeConfig)
+    return config
+
+
+def _deepgaze_architecture(name: str) -> str | None:
+    architecture = name
+    if name not in ZOO:
+        path = Path(name)
+        if not name.endswith(CHECKPOINT_SUFFIX) or not path.is_file():
+            return None
+        architecture = read_header(path).architecture
+    return architecture if architecture in MODELS and architecture.startswith("deepgaze") else None
+
+
 def load_model(
     name: str = "default",
     *,
@@ -105,9 +136,10 @@ def load_model(
         precision: "float32", or "bfloat16" or "float16" for the backbone of DeepGaze models.
         compiled: Compile the backbone of DeepGaze models with `torch.compile`: the first images of
             a size take long, later ones less time.
-        networks: For `deepgaze-msdb`, sources of its networks' weights by name, such as
+        networks: For `deepgaze-msdb` and others whose networks are not part of the checkpoint,
+            sources of their weights by name, such as
             `{"clip_rn50x64": "open_clip_model.safetensors"}`, in place of where they were
-            published.
+            published or the checkpoint says.
 
     Raises:
         UnknownNameError: If there is neither such a name nor such a file.
@@ -117,7 +149,7 @@ def load_model(
     target = _device(device)
     if precision not in PRECISIONS:
         raise UnknownNameError("precision", precision, PRECISIONS)
-    if _is_deepgaze(name):
+    if _deepgaze_architecture(name) is not None:
         if mirrored:
             raise ConfigError(f"model {name!r} is not averaged over mirror images")
         return load_deepgaze(
@@ -148,15 +180,6 @@ def load_model(
     if mirrored is None:
         mirrored = name in ZOO and ZOO[name].mirrored
     return TrunkPredictor(name, model, engine, target, loaded.card, mirrored=mirrored)
-
-
-def _is_deepgaze(name: str) -> bool:
-    if name in ZOO:
-        return name.startswith("deepgaze")
-    path = Path(name)
-    if not name.endswith(CHECKPOINT_SUFFIX) or not path.is_file():
-        return False
-    return read_header(path).architecture.startswith("deepgaze")
 
 
 def _checkpoint_path(name: str, checkpoint: str | Path | None) -> Path:

@@ -32,7 +32,8 @@ class DeepGaze2Config(DeepGazeConfig):
         BackboneConfig(name="vgg19", taps=("conv5_1", "relu5_1", "relu5_2", "conv5_3", "relu5_4")),
     )
     components: int = Field(10, ge=1)
-    readout_factor: float = Field(4.0, gt=0)
+    readout_factor: float = Field(2.0, gt=0)
+    """The paper brings features of stride 16 to a grid 8 times finer."""
     saliency_map_factor: float = Field(2.0, ge=1)
 
 

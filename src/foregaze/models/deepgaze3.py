@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from foregaze.models.deepgaze import DeepGaze, Head
@@ -43,6 +43,13 @@ class DeepGaze3Config(DeepGazeConfig):
     saliency_map_factor: float = Field(4.0, ge=1)
     history: int = Field(4, ge=1)
     """Past fixations that the scanpath network sees."""
+
+    @field_validator("backbones")
+    @classmethod
+    def _one_backbone(cls, backbones: tuple[BackboneConfig, ...]) -> tuple[BackboneConfig, ...]:
+        if len(backbones) != 1:
+            raise ValueError(f"DeepGaze III stands on one backbone, not {len(backbones)}")
+        return backbones
 
 
 class DeepGaze3Head(Head):

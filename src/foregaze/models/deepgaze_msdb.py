@@ -14,6 +14,7 @@ and c the center bias. Without a data set, all its parameters are means over dat
 """
 
 import math
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +37,7 @@ from foregaze.types import Size
 
 READOUT = (8, 16, 1, 128, 1)
 """Channels of the readout's layers."""
+_EXTRACTORS = "features.backbone.feature_extractors."
 
 
 class DeepGazeMSDBConfig(DeepGazeConfig):
@@ -133,6 +135,19 @@ class DeepGazeMSDB(nn.Module):
     """The whole model."""
 
     Config = DeepGazeMSDBConfig
+    published_as = (
+        ("", f"{_EXTRACTORS}CLIP.features.1."),
+        ("", f"{_EXTRACTORS}DINOv2.features.1."),
+    )
+    """See `DeepGaze`; the published file holds the head alone, a state dict of the published model
+    the networks too."""
+    published_twice: ClassVar[dict[str, str]] = {
+        f"{_EXTRACTORS}DINOv2.output_dimension_providing_layer.{key}": (
+            f"{_EXTRACTORS}DINOv2.features.1.patch_embed.proj.{key}"
+        )
+        for key in ("weight", "bias")
+    }
+    """Keys under which such a state dict repeats tensors of a network, and those tensors' own."""
     sees_history = False
     precision: torch.dtype | None = None
     """What the networks compute in where it is not their weights' precision."""
@@ -160,7 +175,8 @@ class DeepGazeMSDB(nn.Module):
         Args:
             pixels: Images in 0..255.
             centerbias: Log density over the pixels.
-            px_per_dva: Pixels per degree of visual angle of each image.
+            px_per_dva: Pixels per degree of visual angle of each image, best in float64: sizes at
+                the scales are rounded up, also those that would be whole but for an error of 1e-7.
             dataset: Number of the data set whose parameters are to be used for each image.
 
         Raises:

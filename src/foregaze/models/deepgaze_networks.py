@@ -123,7 +123,7 @@ def first_layer(
 
     Args:
         layer: Its input channels are those of all maps, one after the other.
-        maps: Standardized features.
+        maps: Features, standardized where the layer has a norm.
         grid: What the maps are resized to.
     """
     weight = layer.folded_weight  # (K, O, C)

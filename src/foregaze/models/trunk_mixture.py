@@ -25,7 +25,13 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from foregaze.backbones.staged import Features, StagedBackbone, create_backbone, default_weights
+from foregaze.backbones.staged import (
+    Features,
+    PixelScaling,
+    StagedBackbone,
+    create_backbone,
+    default_weights,
+)
 from foregaze.config import Config
 from foregaze.ops.blur import gaussian_blur
 from foregaze.ops.logdensity import mix, normalize
@@ -109,11 +115,7 @@ class Trunk(nn.Module):
             backbone.check_stages(branch.taps)
         self.outputs = config.trunk_outputs
         self.stages = nn.ModuleList(list(backbone.stages)[: self.outputs[-1] + 1])
-        self.scale: Tensor
-        self.shift: Tensor
-        mean, std = (torch.tensor(v).view(3, 1, 1) for v in (backbone.mean, backbone.std))
-        self.register_buffer("scale", 1 / (255 * std), persistent=False)
-        self.register_buffer("shift", -mean / std, persistent=False)
+        self.scaling = PixelScaling(backbone)
 
     def train(self, mode: bool = True) -> "Trunk":
         """Stay in evaluation mode: what is frozen keeps its statistics."""
@@ -121,7 +123,7 @@ class Trunk(nn.Module):
 
     def forward(self, pixels: Float[Tensor, "B 3 H W"]) -> Features:
         """Features of the stages that branches need; `pixels` are in 0..255."""
-        x = pixels * self.scale + self.shift
+        x = self.scaling(pixels)
         features = {-1: x}
         for number, stage in enumerate(self.stages):
             x = features[number] = stage(x)

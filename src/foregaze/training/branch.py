@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from foregaze.data import load_dataset
 from foregaze.data.folds import assign_folds, split_validation
-from foregaze.errors import ConfigError, DataError
+from foregaze.errors import DataError
 from foregaze.models import AnyModel
 from foregaze.models.checkpoint import save_checkpoint
 from foregaze.training.components import HeadComponent, component_of, initial_model
@@ -87,11 +87,6 @@ def _stage_module(
             f"{images} as {recipe.data.name}"
         )
     history = component.history if isinstance(component, HeadComponent) else 0
-    if stage.histories_per_image and not history:
-        raise ConfigError(
-            f"stage {stage.name!r}: {recipe.architecture} does not see past fixations, so that "
-            "histories_per_image must be 0"
-        )
     config = recipe.features_of(number)
     features = StoredFeatures(config, config.trunk_outputs, dataset, recipe.store)
     examples = Examples(

@@ -13,7 +13,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from foregaze.backbones.staged import Features
-from foregaze.errors import ConfigError
 from foregaze.models import MODELS, AnyModel, DeepGaze, TrunkMixture
 from foregaze.models.deepgaze import Head
 from foregaze.models.deepgaze3 import DeepGaze3Head
@@ -129,11 +128,7 @@ def joined(
                     tensors[key.replace("branches.0.", f"branches.{place}.", 1)] = tensor
         return TrunkMixture(recipe.mixture), tensors
     assert isinstance(recipe, DeepGazeRecipe)
-    components = {len(branch.seeds) for branch in recipe.branches}
-    if len(components) > 1:
-        raise ConfigError(
-            f"branches of {recipe.architecture} need equally many seeds, not {sorted(components)}"
-        )
+    components = len(recipe.branches[0].seeds)  # as many as of every branch
     numbers = list(range(len(recipe.branches)))
     for number in numbers:
         members = [of_branch for (branch, _), of_branch in trained.items() if branch == number]
@@ -141,7 +136,7 @@ def joined(
             if key.startswith("heads.0."):
                 whole = torch.cat([member[key] for member in members])
                 tensors[key.replace("heads.0.", f"heads.{number}.", 1)] = whole
-    model: DeepGaze = MODELS[recipe.architecture](recipe.model_config_of(numbers, components.pop()))
+    model: DeepGaze = MODELS[recipe.architecture](recipe.model_config_of(numbers, components))
     return model, tensors
 
 

@@ -7,12 +7,12 @@ working size, as for our own models, and their frozen features come from the sam
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from foregaze.models import MODELS
 from foregaze.models.deepgaze_config import BackboneConfig, DeepGazeConfig
 from foregaze.models.trunk_mixture import BranchConfig, TrunkMixtureConfig
-from foregaze.training.recipe import BranchPlan, RunPlan
+from foregaze.training.recipe import BranchPlan, DensityStride, RunPlan
 
 
 class HeadRecipe(BranchPlan):
@@ -22,6 +22,13 @@ class HeadRecipe(BranchPlan):
     backbone_weights: str | None = None
     taps: tuple[int, ...] = Field(min_length=1)
     """Stages of the network that the heads read, in ascending order."""
+
+    @field_validator("taps")
+    @classmethod
+    def _taps_ascend(cls, taps: tuple[int, ...]) -> tuple[int, ...]:
+        if list(taps) != sorted(set(taps)) or taps[0] < 0:
+            raise ValueError("must be different stages from 0 on, in ascending order")
+        return taps
 
 
 class DeepGazeRecipe(RunPlan):
@@ -33,10 +40,26 @@ class DeepGazeRecipe(RunPlan):
     """Height and width to which a 4:3 image is brought; others get the same area."""
     readout_factor: int = Field(8, ge=1)
     """Pixels of the working size per cell of the readout grid."""
-    density_stride: int = Field(4, ge=1)
-    """Pixels of the working size per cell of the grid on which densities are made."""
+    density_stride: DensityStride = 4
     blur_sigma: float = Field(3.0, gt=0)
-    """Initial width of the blur in cells of that grid."""
+    """Initial width of the blur in cells of the density's grid."""
+
+    @model_validator(mode="after")
+    def _branches_fit_together(self) -> "DeepGazeRecipe":
+        if self.sees_history and len(self.branches) > 1:
+            raise ValueError(
+                f"{self.architecture} stands on one network: one branch, not {len(self.branches)}"
+            )
+        seeds = {branch.name: len(branch.seeds) for branch in self.branches}
+        if len(set(seeds.values())) > 1:
+            raise ValueError(f"branches need equally many seeds, not {seeds}")
+        return self
+
+    @property
+    def sees_history(self) -> bool:
+        """See `RunPlan`."""
+        sees: bool = MODELS[self.architecture].sees_history
+        return sees
 
     def features_of(self, number: int) -> TrunkMixtureConfig:
         """See `RunPlan`."""

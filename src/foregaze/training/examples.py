@@ -126,15 +126,16 @@ class StoredFeatures:
 def _with_history(
     dataset: EyeTrackingDataset, length: int
 ) -> list[Float[np.ndarray, "N {length}+1 2"]]:
-    """For each image, its evidence fixations and those before them, most recent first.
+    """For each image, its evidence fixations and the last known ones before, most recent first.
 
-    Fixations that are missing between others are left out, not left open.
+    Fixations that are missing between others are left out, not left open, as in evaluation.
     """
-    x, y = dataset.history(length)
+    f = dataset.fixations
+    x, y = dataset.history(max(length, int(f.order.max(initial=0))))
     past = np.stack([x, y], -1)[:, ::-1]
     absent = np.isnan(past[..., 0])
-    past = np.take_along_axis(past, np.argsort(absent, axis=1, kind="stable")[..., None], axis=1)
-    f = dataset.fixations
+    known_first = np.argsort(absent, axis=1, kind="stable")[:, :length, None]
+    past = np.take_along_axis(past, known_first, axis=1)  # (N, T, 2)
     rows = np.concatenate([np.column_stack([f.x, f.y])[:, None], past], axis=1)
     evidence = f.order >= int(dataset.starts_at_center)
     return [rows[evidence & (f.image == image)] for image in range(len(dataset))]

@@ -9,12 +9,25 @@ model to ship on all images. The branches of a model are trained independently o
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from foregaze.config import Config
 from foregaze.models.trunk_mixture import BranchConfig, TrunkMixtureConfig
+from foregaze.ops.working_size import SIZE_MULTIPLE_PX
+
+
+def _divides_working_sizes(stride: int) -> int:
+    if SIZE_MULTIPLE_PX % stride:
+        raise ValueError(
+            f"must divide {SIZE_MULTIPLE_PX}, of which the sides of working sizes are multiples"
+        )
+    return stride
+
+
+DensityStride = Annotated[int, Field(ge=1), AfterValidator(_divides_working_sizes)]
+"""Pixels of the working size per cell of the grid on which densities are made."""
 
 
 class DataConfig(Config):
@@ -84,6 +97,9 @@ class RunPlan(Config):
     data: DataConfig
     parts: tuple[str, ...] = ("folds", "all")
     """"folds", "fold-0", "fold-1", ...: models to be scored; "all": the model to ship."""
+    metrics: tuple[str, ...] | None = None
+    """Metrics of the reports; the usual ones where None. Models that see past fixations predict every
+    fixation by itself, and take the longer the more there are."""
     workers: int = Field(2, ge=1)
     """Branches trained at a time, each in a process of its own."""
     threads_per_worker: int = Field(1, ge=1)
@@ -99,6 +115,21 @@ class RunPlan(Config):
         if len({branch.name for branch in self.branches}) != len(self.branches):
             raise ValueError("branches must have different names")
         return self
+
+    @model_validator(mode="after")
+    def _histories_are_seen(self) -> "RunPlan":
+        stages = [stage for branch in self.branches for stage in branch.stages]
+        if not self.sees_history and any(stage.histories_per_image for stage in stages):
+            raise ValueError(
+                f"{self.architecture} does not see past fixations, so that histories_per_image "
+                "must be 0"
+            )
+        return self
+
+    @property
+    def sees_history(self) -> bool:
+        """Whether the model's density depends on past fixations."""
+        return False
 
     def part_names(self) -> list[str]:
         """The parts with "folds" spelled out."""
@@ -124,7 +155,7 @@ class Recipe(RunPlan):
     backbone: str = "tf_efficientnet_lite2"
     backbone_weights: str | None = None
     input_size: tuple[int, int] = (576, 768)
-    density_stride: int = 4
+    density_stride: DensityStride = 4
     branches: tuple[BranchRecipe, ...] = Field(min_length=1)
 
     def model_config_of(self, branches: Sequence[BranchConfig]) -> TrunkMixtureConfig:

@@ -57,11 +57,14 @@ def train(recipe: RunPlan, output: Path, *, resume: bool, on_progress: OnProgres
 
     Raises:
         OutputError: If `output` cannot be used.
-        ConfigError: If a run of another recipe is to be resumed.
+        ConfigError: If a run of another recipe is to be resumed, or a backbone has no such stage.
+        WeightsError: If a backbone's weights are not there.
         DataError: If the data set is not as published.
     """
     dataset = load_dataset(recipe.data.name, recipe.data.root)
     parts = [make_part(recipe, dataset, name) for name in recipe.part_names()]
+    for config in _features(recipe):
+        _trunk_of(config)  # a stage or weights that are not there show before any work is done
     _claim_output(recipe, output, resume=resume)
     with _workers(recipe) as pool:
         jobs = _unfinished_branches(recipe, output, parts)
@@ -103,7 +106,7 @@ def _claim_output(recipe: RunPlan, output: Path, *, resume: bool) -> None:
 
 def _what_is_made(recipe: RunPlan) -> RunPlan:
     """The recipe without the choices that do not change its result."""
-    same = {"workers": 1, "store": Path(), "parts": ("all",)}
+    same = {"workers": 1, "store": Path(), "parts": ("all",), "metrics": None}
     data = recipe.data.model_copy(update={"root": Path()})
     return recipe.model_copy(update={**same, "data": data})
 
@@ -152,13 +155,22 @@ def _follow(jobs: Iterable[Future[Any]], what: str, on_progress: OnProgress) -> 
         on_progress(what, total - len(pending), total)
 
 
+def _features(recipe: RunPlan) -> list[TrunkMixtureConfig]:
+    """What has to be in the store for all branches."""
+    return list(dict.fromkeys(recipe.features_of(n) for n in range(len(recipe.branches))))
+
+
+def _trunk_of(config: TrunkMixtureConfig) -> Trunk:
+    return Trunk(config, create_backbone(config.backbone, config.resolved_weights))
+
+
 def _fill_store(
     recipe: RunPlan, dataset: EyeTrackingDataset, pool: ProcessPoolExecutor, on_progress: OnProgress
 ) -> None:
     mirrored = (False, True) if recipe.data.mirror else (False,)
     views = [View(i, m) for i in range(len(dataset)) for m in mirrored]
     jobs = []
-    for config in dict.fromkeys(recipe.features_of(n) for n in range(len(recipe.branches))):
+    for config in _features(recipe):
         features = StoredFeatures(config, config.trunk_outputs, dataset, recipe.store)
         missing = features.missing(views)
         features.store.close()
@@ -170,7 +182,7 @@ def _fill_store(
 def _fill(recipe: RunPlan, config: TrunkMixtureConfig, views: list[View]) -> None:
     dataset = load_dataset(recipe.data.name, recipe.data.root)
     features = StoredFeatures(config, config.trunk_outputs, dataset, recipe.store)
-    trunk = Trunk(config, create_backbone(config.backbone, config.resolved_weights))
+    trunk = _trunk_of(config)
     for view in views:
         features.fill(view, trunk)
     features.store.close()
@@ -257,5 +269,5 @@ def _score(recipe: RunPlan, part: Part, model: Path) -> None:
     if not part.test:
         raise DataError(f"{part.name}: has no test images")
     scored = predicting(load_model(str(model)), dataset, recipe.name)
-    report = evaluate(scored, dataset, images=part.test)
+    report = evaluate(scored, dataset, metrics=recipe.metrics, images=part.test)
     report.save(model.parent / "report.json")
