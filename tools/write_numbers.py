@@ -23,9 +23,12 @@ HEAD = "| model | IGE | IG | LL | NSS | AUC |\n| --- | --- | --- | --- | --- | -
 
 
 def cells(report: Report) -> str:
-    """Means with their 95% intervals."""
+    """Means with their 95% intervals; a dash where a metric was not asked for."""
     found = []
     for name in ("IGE", "IG", "LL", "NSS", "AUC"):
+        if name not in report.metrics:
+            found.append("–")
+            continue
         metric = report.metrics[name]
         assert metric.mean is not None
         assert metric.ci95 is not None

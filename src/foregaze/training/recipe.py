@@ -98,8 +98,8 @@ class RunPlan(Config):
     parts: tuple[str, ...] = ("folds", "all")
     """"folds", "fold-0", "fold-1", ...: models to be scored; "all": the model to ship."""
     metrics: tuple[str, ...] | None = None
-    """Metrics of the reports; the usual ones where None. Models that see past fixations predict every
-    fixation by itself, and take the longer the more there are."""
+    """Metrics of the reports; the usual ones where None. Models that see past fixations predict
+    every fixation by itself, and take the longer the more metrics there are."""
     workers: int = Field(2, ge=1)
     """Branches trained at a time, each in a process of its own."""
     threads_per_worker: int = Field(1, ge=1)
