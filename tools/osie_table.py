@@ -2,9 +2,9 @@
 
 `python tools/osie_table.py --osie ../shared/osie` scores every image with the fold model that did
 not see it, so it needs the runs of `make train-default` and `make train-deepgaze`, whose reports of
-the DeepGaze heads it takes over. It writes the report into runs/osie-table (where it also goes on if
-it was stopped), and from it docs/osie.md with its figures and the out-of-fold reports in docs/reports
-that README, model card and docs/deepgaze.md are made from.
+the DeepGaze heads it takes over. It writes the report into runs/osie-table (where it also goes on
+if it was stopped), and from it docs/osie.md with its figures and the out-of-fold reports in
+docs/reports that README, model card and docs/deepgaze.md are made from.
 """
 
 import argparse
