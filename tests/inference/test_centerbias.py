@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import logsumexp
 
 from foregaze.backbones.downloads import cached_download
@@ -66,6 +67,11 @@ def test_an_array_is_taken_as_it_is():
     given = density_of(*SIZE)
     np.testing.assert_array_equal(on(given), given)
     assert on(given.astype(np.float32)).dtype == np.float64
+
+
+def test_a_tensor_is_as_good_as_an_array():
+    given = density_of(*SIZE)
+    np.testing.assert_array_equal(on(torch.from_numpy(given)), on(given))
 
 
 def test_that_of_a_data_set_is_made_for_the_images_size():

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from foregaze.errors import ConfigError, DataError, UnknownNameError
 from foregaze.evaluation.baselines import BASELINES
@@ -205,8 +206,8 @@ def _centerbias_name(centerbias: CenterBiasLike) -> str:
     """Tells it from others, since kept scores are used again under the same name."""
     if isinstance(centerbias, str):
         return "of the data set, from other images" if centerbias == DATASET else centerbias
-    if isinstance(centerbias, np.ndarray):
-        what, density = "given as an array", centerbias
+    if isinstance(centerbias, np.ndarray | Tensor):
+        what, density = "given as an array", np.asarray(centerbias)
     else:
         assert centerbias is not None
         what, density = "of other data", centerbias.log_density(_DIGEST_SIZE)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import zoom
 from scipy.special import logsumexp
+from torch import Tensor
 
 from foregaze.backbones.downloads import cached_download, download, first_line
 from foregaze.backbones.weights import is_ready_offline
@@ -32,7 +33,7 @@ class DatasetCenterBias(Protocol):
         """Log density in nats for an image of a size; `exp` sums to one."""
 
 
-CenterBiasLike: TypeAlias = np.ndarray | str | DatasetCenterBias | None
+CenterBiasLike: TypeAlias = np.ndarray | Tensor | str | DatasetCenterBias | None
 """A log density (H, W) at the image's size; "uniform" for none; "mit1003"; the center bias of a
 data set; None for the model's own."""
 _ACCEPTED = (
@@ -104,6 +105,8 @@ def centerbias_on(
         if given == MIT1003:
             return mit1003(size)
         raise ShapeError(f"centerbias is {given!r}, {_ACCEPTED}")
+    if isinstance(given, Tensor):
+        given = given.detach().cpu().numpy()
     if isinstance(given, np.ndarray):
         return checked_centerbias(given, size)
     if callable(getattr(given, "log_density", None)):
