@@ -22,6 +22,7 @@ from torch import nn
 import foregaze
 from foregaze.backbones.staged import create_backbone, default_weights
 from foregaze.images import read_image
+from foregaze.inference.zoo import shipped_models
 from foregaze.models.trunk_mixture import TrunkMixtureConfig
 
 Pass = Callable[[], object]
@@ -82,7 +83,7 @@ def main() -> None:
     lite2 = "tf_efficientnet_lite2"
     reference = [backbone_pass(lite2, (576, 768)), backbone_pass(lite2, (288, 384))]
     print(f"{torch.get_num_threads()} thread(s), medians of {arguments.runs} runs")
-    for name in foregaze.list_models():
+    for name in shipped_models():
         model = foregaze.load_model(name, device="cpu")
         config: TrunkMixtureConfig = model.model.config
         own = backbone_pass(config.backbone, config.input_size)

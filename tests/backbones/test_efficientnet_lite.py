@@ -118,6 +118,6 @@ def test_weights_of_a_larger_network_are_refused():
 
 def test_weights_of_another_width_are_refused_with_both_shapes():
     source = PACKAGES["tf_efficientnet_lite1"]
-    shapes = r"has shape \(40, 144, 1, 1\), EfficientNet expects \(48, 144, 1, 1\)"
+    shapes = r"has shape \(40, 144, 1, 1\), expected \(48, 144, 1, 1\)"
     with pytest.raises(WeightsError, match=f"^{source}: blocks.2.0.conv_pwl.weight {shapes}$"):
         create_backbone("tf_efficientnet_lite2", source)

@@ -173,7 +173,7 @@ def test_the_backbone_stays_frozen_and_in_evaluation_mode():
 
 def test_gradients_reach_the_image():
     backbone = filled_densenet("features.denseblock1.denselayer2.conv2").double()
-    image = (torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 255).double()
+    image = (torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 255).double()
     image.requires_grad_()
     (gradient,) = torch.autograd.grad(backbone(image)[0].sum(), image)
     step = torch.zeros_like(image)
@@ -223,7 +223,7 @@ def test_weights_that_do_not_fit_are_named_and_nothing_of_them_is_loaded():
     without = {key: x for key, x in tensors.items() if key != "classifier.6.bias"}
     with pytest.raises(WeightsError, match=r"here: .* 1 keys missing .*'classifier.6.bias'"):
         backbone.load_published(without, "here")
-    with pytest.raises(WeightsError, match=r"here: .* 1 unexpected \(first: \['extra'\]\)"):
+    with pytest.raises(WeightsError, match=r"here: .* 1 keys unexpected \(first: 'extra'\)"):
         backbone.load_published({**tensors, "extra": torch.zeros(1)}, "here")
     misshapen = {**tensors, "classifier.6.bias": torch.zeros(10)}
     with pytest.raises(
@@ -289,7 +289,7 @@ def test_what_cannot_be_made_is_said():
         create_tapped("alexnet", ["features.0"], "random:x")
 
 
-@pytest.mark.parametrize("name", TAPPED)
+@pytest.mark.parametrize("name", sorted(TAPPED.keys() - {"clip_rn50x64"}))  # of a hub
 def test_default_weights_name_their_checksum(name):
     address, _, checksum = TAPPED[name].weights.partition("#sha256=")
     assert address.startswith("https://")

@@ -105,7 +105,7 @@ def test_an_output_that_is_a_file_is_refused(predict, photo, tmp_path, output):
         (np.array([[{}]]), "is no .npy file of numbers"),
         (np.zeros((10, 10)), "photo.png: centerbias has shape (10, 10), expected (60, 80)"),
         (np.zeros(SIZE), "photo.png: centerbias sums to 4800 after exp"),
-        (np.full(SIZE, np.nan), "photo.png: centerbias sums to nan"),
+        (np.full(SIZE, np.nan), "holds NaN or plus infinity, expected a log density"),
     ],
 )
 def test_a_wrong_center_bias_is_refused(predict, photo, tmp_path, content, message):

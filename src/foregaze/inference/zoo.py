@@ -76,6 +76,11 @@ ZOO: dict[str, ModelEntry] = {
 }
 
 
+def shipped_models() -> list[str]:
+    """Names of the models whose weights are part of foregaze."""
+    return sorted(n for n, e in ZOO.items() if e.weights and e.weights.startswith("shipped:"))
+
+
 def list_models() -> list[str]:
     """Names that `load_model` knows."""
     return sorted(ZOO)
