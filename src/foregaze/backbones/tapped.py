@@ -80,9 +80,12 @@ class TappedBackbone(nn.Module):
         channels: tuple[int, ...],
         published_shapes: dict[str, tuple[int, ...]],
         smallest_side_px: int = 1,
+        *,
+        can_be_fused: bool = True,
     ) -> None:
         super().__init__()
         self.smallest_side_px = smallest_side_px
+        self.can_be_fused = can_be_fused
         self.normalization = normalization
         self.network = network
         self.channels = channels
@@ -119,7 +122,7 @@ class TappedBackbone(nn.Module):
         A copy, or this very backbone where nothing is known to make it faster.
         """
         norms = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d)]
-        if not isinstance(self.network, fx.GraphModule) or not norms:
+        if not isinstance(self.network, fx.GraphModule) or not (norms and self.can_be_fused):
             return self
         normalization = copy.deepcopy(self.normalization)
         fused = fuse(self.network)
@@ -188,6 +191,8 @@ class TappedNetwork:
     belongs to another network of that file."""
     smallest_side_px: int = 1
     """Of an image that the network can see."""
+    can_be_fused: bool = True
+    """Whether `optimized` may change the order of its sums."""
     cut: Callable[[nn.Module, Sequence[str]], nn.Module] = cut_traced
     """The part of the network that some of its layers need."""
 
@@ -223,6 +228,8 @@ TAPPED = {
         "https://github.com/lukemelas/EfficientNet-PyTorch/releases/download/1.0/"
         "efficientnet-b5-b6417697.pth#sha256=b6417697",
         smallest_side_px=32,
+        # With random weights its gates amplify rounding without bound: 3e-7 becomes 0.3.
+        can_be_fused=False,
     ),
     "resnet50": TappedNetwork(
         torchvision_models.resnet50,
@@ -275,6 +282,7 @@ def create_tapped(name: str, taps: Sequence[str], weights: str | None) -> Tapped
         channels,
         published_shapes,
         entry.smallest_side_px,
+        can_be_fused=entry.can_be_fused,
     )
     if weights is not None and not random:
         tensors = read_state_dict(resolve_weights(weights))

@@ -18,6 +18,7 @@ from itertools import pairwise
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from foregaze.ops.finalizer import FinerGrid, component_log_densities
 from foregaze.ops.nearest import CompactGrid, nearest_index
@@ -28,7 +29,6 @@ from foregaze.ops.pointwise import (
     standardize,
     standardize_maps,
 )
-from foregaze.ops.softplus import precise_softplus
 from foregaze.types import Size
 
 Views = dict[str, Tensor]
@@ -93,9 +93,9 @@ class SaliencyNetworks(nn.Module):
         counts = grid.counts(features[0])
         x = first_layer(first, standardize_maps(features, grid), grid)  # (B, K, O, h, w)
         h, w = x.shape[-2:]
-        x = precise_softplus(x).flatten(-2)  # (B, K, O, P)
+        x = softplus(x).flatten(-2)  # (B, K, O, P)
         for layer in others:
-            x = precise_softplus(apply_layer(layer, x, counts.flatten()))
+            x = softplus(apply_layer(layer, x, counts.flatten()))
         return torch.unflatten(x[:, :, 0], -1, (h, w))
 
     def published(self, prefix: str, component: int) -> Views:
@@ -159,7 +159,7 @@ class FixationSelectionNetworks(nn.Module):
         parts = [saliency[:, :, None]] + ([] if scanpath is None else [scanpath])
         x = torch.cat([standardize(part, counts) for part in parts], 2)
         x = wide_layers(self.layer0.layer, self.layer1.layer, x, counts)
-        out: Tensor = self.layer2.weight @ precise_softplus(x)
+        out: Tensor = self.layer2.weight @ softplus(x)
         return out[:, :, 0]
 
     def published(self, prefix: str, component: int) -> Views:
@@ -205,7 +205,7 @@ class ScanpathNetworks(nn.Module):
         bias = weight.new_zeros(weight.shape[:2])
         x = offsets.flatten(1, 2)[:, None].expand(-1, components, -1, -1)
         first = Layer(weight, bias, None, None)
-        return precise_softplus(wide_layers(first, self.layer1.layer, x, None))
+        return softplus(wide_layers(first, self.layer1.layer, x, None))
 
     def published(self, prefix: str, component: int) -> Views:
         """One component's parameters by their published names."""

@@ -18,9 +18,9 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from foregaze.ops.nearest import CompactGrid
-from foregaze.ops.softplus import precise_softplus
 
 EPSILON = 1e-12
 """Added to the variance of a layer norm."""
@@ -142,7 +142,7 @@ def _hidden_group(
     projected, sums, squares = [], [], []
     for start in range(0, x.shape[-1], _PIECE_CELLS):
         piece = slice(start, start + _PIECE_CELLS)
-        hidden = precise_softplus(torch.baddbmm(first_bias[..., None], first, x[..., piece]))
+        hidden = softplus(torch.baddbmm(first_bias[..., None], first, x[..., piece]))
         if pivot is None:
             pivot = hidden.detach().mean((1, 2), keepdim=True)
         hidden = hidden - pivot
