@@ -11,6 +11,8 @@ import argparse
 import hashlib
 import re
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ from foregaze.evaluation.comparison import compare
 from foregaze.evaluation.journal import Journal, settings_of
 from foregaze.evaluation.load import load_scored
 from foregaze.evaluation.references import fit_references
-from foregaze.evaluation.report import read_report
+from foregaze.evaluation.report import Metric, Scores, read_report
 from foregaze.inference.zoo import ZOO, load_model
 from foregaze.reports.write import write_report
 from foregaze.training.branch import make_part
@@ -86,6 +88,50 @@ def score(model: ScoredModel, references: References, journal: Journal) -> Repor
     )
 
 
+def in_order(report: Report, names: Sequence[str]) -> Report:
+    """A report of folds with its images in the order of the data set.
+
+    Each fold's model was scored on its test images alone, whatever it says of the others.
+    """
+    notes = [note for note in report.notes if not note.startswith("trained on")]
+    return replace(
+        report,
+        notes=("out of fold", *notes),
+        evidence=_in_order(report.evidence, names),
+        all_fixations=_in_order(report.all_fixations, names),
+    )
+
+
+def _in_order(scores: Scores, names: Sequence[str]) -> Scores:
+    order = [scores.image_names.index(name) for name in names if name in scores.image_names]
+    return replace(
+        scores,
+        image_names=tuple(scores.image_names[i] for i in order),
+        per_image={name: [values[i] for i in order] for name, values in scores.per_image.items()},
+        calibration=[scores.calibration[i] for i in order],
+    )
+
+
+def with_dashes(report: Report) -> Report:
+    """A report that has every metric of the others, without a value where it was not asked for."""
+    missing = [name for name in REPORTED if name not in report.metrics]
+    return replace(
+        report,
+        evidence=_with_dashes(report.evidence, missing),
+        all_fixations=_with_dashes(report.all_fixations, missing),
+    )
+
+
+def _with_dashes(scores: Scores, missing: Sequence[str]) -> Scores:
+    nothing = [None] * len(scores.image_names)
+    return replace(
+        scores,
+        per_image=scores.per_image | dict.fromkeys(missing, nothing),
+        metrics=scores.metrics | dict.fromkeys(missing, Metric(None, None)),
+        absent=scores.absent | dict.fromkeys(missing, "it was not asked for"),
+    )
+
+
 def check_order(reports: list[Report]) -> None:
     """Stop where the heads of DeepGaze I, II and IIE do not come in the papers' order."""
     gains = [report.metrics["IG"].mean for report in reports]
@@ -119,11 +165,14 @@ def main() -> None:
     reports = [score(model, references, journal) for model in models]
     for report in reports[len(BASELINES) :]:
         report.save(ROOT / "docs" / "reports" / f"{report.model}.json")
-    heads = [read_report(arguments.runs / run / "report.json") for run in HEADS]
+    heads = [
+        in_order(read_report(arguments.runs / run / "report.json"), dataset.stimuli.names)
+        for run in HEADS
+    ]
     check_order(heads[:3])
     for run, report in zip(HEADS, heads, strict=True):
         report.save(ROOT / "docs" / "reports" / f"{run}.json")
-    reports += heads
+    reports += [with_dashes(report) for report in heads]
     write_report(compare(reports), output, {})
     write_docs(output)
     print(compare(reports).table())
