@@ -1,11 +1,41 @@
 """What a model says of one image after any past fixations; the backbone has run by then."""
 
+import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
+from foregaze.errors import ConfigError
 from foregaze.inference.prediction import Prediction
+from foregaze.ops.logdensity import sample_pixels
+from foregaze.scanpath_metrics import Scanpath
+
+LENGTH = 8
+"""Fixations of a scanpath where nothing else is asked for or known."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How long scanpaths go on; with neither, as long as the model's training viewers looked.
+
+    Raises:
+        ConfigError: If both are given, or one is not positive.
+    """
+
+    length: int | None = None
+    """Fixations."""
+    seconds: float | None = None
+    """Fixation time: the last fixation is the one that reaches it."""
+
+    def __post_init__(self) -> None:
+        if self.length is not None and self.seconds is not None:
+            raise ConfigError("scanpaths end after a length or after seconds: give one of them")
+        if self.length is not None and self.length < 1:
+            raise ConfigError(f"length is {self.length}, expected at least 1")
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
+            raise ConfigError(f"seconds is {self.seconds:g}, expected a positive number such as 3")
 
 
 class Conditional(ABC):
@@ -17,7 +47,12 @@ class Conditional(ABC):
 
     @abstractmethod
     def sample(
-        self, history: Float[np.ndarray, "T 2"], n: int, length: int, seed: int | None
+        self,
+        history: Float[np.ndarray, "T 2"],
+        n: int,
+        length: int,
+        seed: int | None,
+        temperature: float = 1.0,
     ) -> Float[np.ndarray, "{n} {length} 2"]:
         """Scanpaths that go on from past fixations, which are not part of them.
 
@@ -26,10 +61,32 @@ class Conditional(ABC):
             n: Number of scanpaths.
             length: Fixations of each.
             seed: The same one gives the same scanpaths; None draws anew.
+            temperature: Log densities are divided by it; below one, likely places are drawn more
+                often than the model says.
 
         Returns:
             x and y in pixels of the image.
         """
+
+    def viewings(
+        self,
+        history: Float[np.ndarray, "T 2"],
+        n: int,
+        extent: Extent,
+        seed: int | None,
+        temperature: float = 1.0,
+    ) -> list[Scanpath]:
+        """Scanpaths with durations where the model has them; arguments as in `sample`.
+
+        Raises:
+            ConfigError: If seconds are asked of a model without durations.
+        """
+        if extent.seconds is not None:
+            raise ConfigError(
+                "this model does not say how long fixations last: give a length, not seconds"
+            )
+        paths = self.sample(history, n, extent.length or LENGTH, seed, temperature)
+        return [Scanpath.without_durations(path[:, 0], path[:, 1]) for path in paths]
 
 
 class Unconditional(Conditional):
@@ -43,7 +100,14 @@ class Unconditional(Conditional):
         return self.prediction
 
     def sample(
-        self, history: Float[np.ndarray, "T 2"], n: int, length: int, seed: int | None
+        self,
+        history: Float[np.ndarray, "T 2"],
+        n: int,
+        length: int,
+        seed: int | None,
+        temperature: float = 1.0,
     ) -> Float[np.ndarray, "{n} {length} 2"]:
         """See `Conditional`; fixations are drawn independently."""
-        return self.prediction.sample(n * length, seed).reshape(n, length, 2)
+        log_density = self.prediction.log_density / temperature
+        points = sample_pixels(log_density, n * length, np.random.default_rng(seed))
+        return points.reshape(n, length, 2)

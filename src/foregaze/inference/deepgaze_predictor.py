@@ -264,13 +264,18 @@ class _NextFixation(Conditional):
 
     @torch.inference_mode()
     def sample(
-        self, history: Float[np.ndarray, "T 2"], n: int, length: int, seed: int | None
+        self,
+        history: Float[np.ndarray, "T 2"],
+        n: int,
+        length: int,
+        seed: int | None,
+        temperature: float = 1.0,
     ) -> Float[np.ndarray, "{n} {length} 2"]:
         """See `Conditional`."""
         scale = self.seen.scale
         scanpaths = sample_scanpaths(
             *(self.model, self.saliency, self.grid, self.sampled),
-            *(history * scale, n, length, seed),
+            *(history * scale, n, length, seed, temperature),
         )
         inside: Float[np.ndarray, "{n} {length} 2"] = np.minimum(
             scanpaths / scale, self.seen.largest

@@ -15,24 +15,26 @@ Positions = Sequence[float] | np.ndarray
 
 
 def checked_history(
-    x_hist: Positions | None, y_hist: Positions | None, size: Size
+    x_hist: Positions | None, y_hist: Positions | None, size: Size, *, starts: bool = False
 ) -> Float[np.ndarray, "T 2"]:
     """Past fixations as rows of x, y, oldest first.
 
     Where none are given the viewer is taken to have looked at the image's center, as viewers of
-    the published models' training data did before the image appeared; an empty history is none.
+    the published models' training data did before the image appeared, unless the model predicts
+    where viewing starts; an empty history is none.
     Missing older fixations may be NaN.
 
     Args:
         x_hist: Columns, 0 <= x < W.
         y_hist: Rows, 0 <= y < H.
         size: (H, W) of the image.
+        starts: Whether the model predicts first fixations.
 
     Raises:
         ShapeError: If columns and rows do not fit together, lie outside, or NaN follows a number.
     """
     if x_hist is None and y_hist is None:
-        return np.array([[size[1] / 2, size[0] / 2]])
+        return np.empty((0, 2)) if starts else np.array([[size[1] / 2, size[0] / 2]])
     if x_hist is None or y_hist is None:
         missing = "x_hist" if x_hist is None else "y_hist"
         raise ShapeError(f"{missing} is missing: a history needs both x_hist and y_hist")

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -21,10 +21,11 @@ from foregaze.inference.centerbias import (
     read_mit1003,
     stretched,
 )
-from foregaze.inference.conditional import Conditional
+from foregaze.inference.conditional import LENGTH, Conditional, Extent
 from foregaze.inference.history import Positions, checked_history
 from foregaze.inference.prediction import Prediction
 from foregaze.models import AnyModel
+from foregaze.scanpath_metrics import Scanpath
 from foregaze.types import ImageArray
 
 ImageLike: TypeAlias = str | Path | Image | np.ndarray
@@ -32,6 +33,27 @@ ImageLike: TypeAlias = str | Path | Image | np.ndarray
 
 PX_PER_DVA = 35.0
 """Pixels per degree of visual angle of MIT1003's images, on which published models were trained."""
+
+
+class SamplingOptions(TypedDict, total=False):
+    """What sampling may be told besides how many and how long; see `Predictor.sample_viewings`."""
+
+    x_hist: Positions | None
+    y_hist: Positions | None
+    centerbias: CenterBiasLike
+    pixels_per_degree: float | None
+    dataset: str | None
+    temperature: float
+
+
+_USUAL_SAMPLING = SamplingOptions(
+    x_hist=None,
+    y_hist=None,
+    centerbias=None,
+    pixels_per_degree=None,
+    dataset=None,
+    temperature=1.0,
+)
 
 
 class Predictor(ABC):
@@ -49,6 +71,8 @@ class Predictor(ABC):
     """Whether the density depends on past fixations."""
     sees_resolution: bool = False
     """Whether the density depends on `pixels_per_degree`."""
+    starts: bool = False
+    """Whether it predicts first fixations too: those that follow an empty history."""
     viewers: tuple[str, ...] = ()
     """Data sets whose viewers it has parameters for."""
 
@@ -159,16 +183,50 @@ class Predictor(ABC):
         self,
         image: ImageLike,
         n: int = 10,
-        length: int = 8,
+        length: int | None = None,
         seed: int | None = None,
         *,
-        x_hist: Positions | None = None,
-        y_hist: Positions | None = None,
-        centerbias: CenterBiasLike = None,
-        pixels_per_degree: float | None = None,
-        dataset: str | None = None,
+        seconds: float | None = None,
+        **options: Unpack[SamplingOptions],
     ) -> Float[np.ndarray, "n length 2"]:
-        """Scanpaths drawn from the model; one pass of the backbone for all of them.
+        """Where `sample_viewings` looks, as one array.
+
+        Args:
+            image: As in `predict`.
+            n: Number of scanpaths.
+            length: Fixations of each, those of the history not among them; 8 where neither this nor
+                `seconds` is given.
+            seed: The same one gives the same scanpaths; None draws anew.
+            seconds: In place of a length, for models with durations; see `sample_viewings`.
+            options: See `sample_viewings`.
+
+        Returns:
+            x and y in pixels of the image; with `seconds`, NaN after a scanpath's end.
+
+        Raises:
+            ConfigError: If `n` or `length` is below one; see also `predict`.
+        """
+        if length is None and seconds is None:
+            length = LENGTH
+        viewings = self.sample_viewings(
+            image, n, length=length, seconds=seconds, seed=seed, **options
+        )
+        positions = np.full((n, max(map(len, viewings)), 2), np.nan)
+        for row, viewing in zip(positions, viewings, strict=True):
+            row[: len(viewing)] = np.column_stack([viewing.x, viewing.y])
+        return positions
+
+    def sample_viewings(
+        self,
+        image: ImageLike,
+        n: int = 10,
+        *,
+        length: int | None = None,
+        seconds: float | None = None,
+        seed: int | None = None,
+        **options: Unpack[SamplingOptions],
+    ) -> list[Scanpath]:
+        """Scanpaths drawn from the model, with durations where it has them; one backbone pass.
 
         Exact samples: every fixation is drawn from the density that the fixations before it give.
         Models that do not see past fixations draw independent ones.
@@ -176,27 +234,39 @@ class Predictor(ABC):
         Args:
             image: As in `predict`.
             n: Number of scanpaths.
-            length: Fixations of each, those of the history not among them.
+            length: Fixations of each, those of the history not among them. With neither this nor
+                `seconds`, models with durations look as long as the viewers that they were trained
+                on did, and others take 8 fixations.
+            seconds: For models with durations, the fixation time after which scanpaths end; the
+                last fixation is the one that reaches it. What passes between fixations is not
+                counted.
             seed: The same one gives the same scanpaths; None draws anew.
-            x_hist: Fixations that all scanpaths start from, as in `predict`.
-            y_hist: Likewise.
-            centerbias: As in `predict`.
-            pixels_per_degree: As in `predict`.
-            dataset: As in `predict`.
+            options: `x_hist`, `y_hist`, fixations that all scanpaths start from; `centerbias`,
+                `pixels_per_degree` and `dataset`, all as in `predict`; and `temperature`, which
+                log densities are divided by: 1, the model's own, unless another is asked for.
 
         Returns:
-            x and y in pixels of the image.
+            Scanpaths in pixels of the image; durations are NaN where the model has none.
 
         Raises:
-            ConfigError: If `n` or `length` is below one; see also `predict`.
+            ConfigError: If `n`, `length`, `seconds` or `temperature` is not positive, or the model
+                has no durations for `seconds`; see also `predict`.
         """
-        check_counts(n=n, length=length)
+        check_counts(n=n)
+        extent = Extent(length, seconds)
+        asked: SamplingOptions = {**_USUAL_SAMPLING, **options}
+        temperature = asked["temperature"]
+        if not 0 < temperature < math.inf:
+            raise ConfigError(f"temperature is {temperature:g}, expected a positive number")
         array = read_image(image)
-        history = self._history(array, x_hist, y_hist)
+        history = self._history(array, asked["x_hist"], asked["y_hist"])
         conditional = self.on(
-            array, centerbias=centerbias, pixels_per_degree=pixels_per_degree, dataset=dataset
+            array,
+            centerbias=asked["centerbias"],
+            pixels_per_degree=asked["pixels_per_degree"],
+            dataset=asked["dataset"],
         )
-        return conditional.sample(history, n, length, seed)
+        return conditional.viewings(history, n, extent, seed, temperature)
 
     def digest(self) -> str:
         """SHA-256 of all weights and of what else decides predictions."""
@@ -242,7 +312,8 @@ class Predictor(ABC):
             raise ConfigError(
                 f"model {self.name!r} does not use past fixations: leave out x_hist and y_hist"
             )
-        return checked_history(x_hist, y_hist, (image.shape[0], image.shape[1]))
+        size = (image.shape[0], image.shape[1])
+        return checked_history(x_hist, y_hist, size, starts=self.starts)
 
     def _check(self, pixels_per_degree: float | None, dataset: str | None) -> None:
         if pixels_per_degree is not None:

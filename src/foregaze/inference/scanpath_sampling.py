@@ -13,7 +13,7 @@ from torch import Tensor
 from foregaze.inference.history import slots
 from foregaze.models import DeepGaze3
 from foregaze.models.deepgaze3 import DeepGaze3Head
-from foregaze.ops.finalizer import FinerGrid
+from foregaze.ops.finalizer import FinerGrid, mean_density
 from foregaze.ops.logdensity import sample_pixels
 
 
@@ -26,6 +26,7 @@ def sample_scanpaths(
     n: int,
     length: int,
     seed: int | None,
+    temperature: float,
 ) -> Float[np.ndarray, "{n} {length} 2"]:
     """Scanpaths as x, y in pixels of the image as the model sees it.
 
@@ -38,42 +39,81 @@ def sample_scanpaths(
         n: Number of scanpaths.
         length: Fixations of each, without the history.
         seed: The same one gives the same scanpaths; None draws anew.
+        temperature: Log densities are divided by it. Then every step takes all components: the
+            tempered mean is not the mean of tempered densities.
     """
     generator = np.random.default_rng(seed)
-    members: dict[int, DeepGaze3Head] = {}
+    steps = _Steps(model, saliency, grid, centerbias, temperature)
     paths = np.repeat(history[None], n, axis=0)  # (n, T, 2)
     for _ in range(length):
-        chosen = generator.integers(model.head.components, size=n)
         following = np.empty((n, 1, 2))
+        chosen = np.full(n, _ALL)
+        if temperature == 1:
+            chosen = generator.integers(model.head.components, size=n)
         for component in np.unique(chosen):
-            if component not in members:
-                member = model.head.member(int(component))
-                assert isinstance(member, DeepGaze3Head)
-                members[component] = member
             here = np.flatnonzero(chosen == component)
-            columns = [slots(paths[i], model.config.history) for i in here]
-            x_hist, y_hist = (
-                torch.cat(column).to(saliency.device) for column in zip(*columns, strict=True)
-            )
-            parts = members[component].after(
-                saliency[:, component, None].expand(len(here), -1, -1, -1),
-                grid,
-                centerbias.expand(len(here), -1, -1),
-                x_hist,
-                y_hist,
-            )
-            for i, log_density in zip(here, torch.cat(list(parts), 1)[:, 0], strict=True):
-                following[i] = _sample(log_density, grid, generator)
+            log_masses = steps.log_masses(paths[here], int(component))
+            for i, log_mass in zip(here, log_masses, strict=True):
+                following[i] = _sample(log_mass, grid, generator)
         paths = np.concatenate([paths, following], axis=1)
     return paths[:, len(history) :]
 
 
+_ALL = -1
+"""In place of a component: the mean of all."""
+
+
+class _Steps:
+    """Densities of the next fixation on one image."""
+
+    def __init__(
+        self,
+        model: DeepGaze3,
+        saliency: Float[Tensor, "1 K h w"],
+        grid: FinerGrid,
+        centerbias: Float[Tensor, "1 u v"],
+        temperature: float,
+    ) -> None:
+        self.model, self.saliency, self.grid = model, saliency, grid
+        self.centerbias, self.temperature = centerbias, temperature
+        self.log_pixels = grid.log_pixels(centerbias)
+        self._members: dict[int, DeepGaze3Head] = {}
+
+    def log_masses(
+        self, paths: Float[np.ndarray, "n T 2"], component: int
+    ) -> Float[np.ndarray, "n u v"]:
+        """Log masses of the grid's cells after some paths, up to a constant for each."""
+        columns = [slots(path, self.model.config.history) for path in paths]
+        x_hist, y_hist = (
+            torch.cat(column).to(self.saliency.device) for column in zip(*columns, strict=True)
+        )
+        saliency = self.saliency if component == _ALL else self.saliency[:, component, None]
+        parts = self._head(component).after(
+            saliency.expand(len(paths), -1, -1, -1),
+            self.grid,
+            self.centerbias.expand(len(paths), -1, -1),
+            x_hist,
+            y_hist,
+        )
+        log_densities = mean_density(parts) / self.temperature
+        masses: Float[np.ndarray, "n u v"] = (log_densities + self.log_pixels).cpu().numpy()
+        return masses
+
+    def _head(self, component: int) -> DeepGaze3Head:
+        if component == _ALL:
+            return self.model.head
+        if component not in self._members:
+            member = self.model.head.member(component)
+            assert isinstance(member, DeepGaze3Head)
+            self._members[component] = member
+        return self._members[component]
+
+
 def _sample(
-    log_density: Float[Tensor, "u v"], grid: FinerGrid, generator: np.random.Generator
+    log_mass: Float[np.ndarray, "u v"], grid: FinerGrid, generator: np.random.Generator
 ) -> Float[np.ndarray, "1 2"]:
     """One position: a cell by its mass, then anywhere among its pixels."""
-    mass = (log_density + grid.log_pixels(log_density)).cpu().numpy()
-    column, row = sample_pixels(mass, 1, generator)[0]
+    column, row = sample_pixels(log_mass - log_mass.max(), 1, generator)[0]
     position = [
         _in_pixels(column, grid.pixel_columns.numpy()),
         _in_pixels(row, grid.pixel_rows.numpy()),

@@ -1,0 +1,92 @@
+"""Exact draws from densities that are kept on a coarser grid than the image's.
+
+`n` densities, `h w` their grid, `H W` pixels of the image.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from foregaze.types import Size
+
+
+def sample_resampled(
+    log_density: Float[Tensor, "n h w"], size: Size, generator: np.random.Generator
+) -> Float[np.ndarray, "n 2"]:
+    """One position (x, y) from each of `resample(log_density, size)`, which is never built.
+
+    Rejection sampling: a cell of the grid is drawn with the mass that its pixels would have if
+    each had the highest density around; one of them, drawn evenly, is kept with the probability
+    that its own density asks for. A pixel's bilinear interpolation never leaves the range of the
+    cells around its own, so the draws are exact.
+
+    Args:
+        log_density: In nats up to a constant; finite.
+        size: Height and width of the image.
+        generator: Source of all randomness.
+
+    Returns:
+        Positions in pixels of the image, uniform within their pixel.
+    """
+    log_density = log_density.detach().cpu()
+    n, h, w = log_density.shape
+    rows, columns = _pixels_of_cells(h, size[0]), _pixels_of_cells(w, size[1])
+    highest = F.max_pool2d(log_density[:, None], 3, stride=1, padding=1)[:, 0]
+    counts = np.outer(np.diff(rows), np.diff(columns))
+    bound = (highest - highest.amax((-2, -1), keepdim=True)).double().exp().numpy() * counts
+    cumulative = np.cumsum(bound.reshape(n, -1), axis=1)
+    values, ceiling = log_density.numpy(), highest.numpy()
+    pixels = np.empty((n, 2), dtype=np.int64)
+    pending = np.arange(n)
+    while len(pending):
+        targets = generator.random(len(pending)) * cumulative[pending, -1]
+        cells = np.array(
+            [
+                np.searchsorted(cumulative[i], target, side="right")
+                for i, target in zip(pending, targets, strict=True)
+            ]
+        )
+        row, column = np.unravel_index(np.minimum(cells, h * w - 1), (h, w))
+        y = generator.integers(rows[row], rows[row + 1])
+        x = generator.integers(columns[column], columns[column + 1])
+        own = _interpolated(values, pending, y, x, size)
+        kept = np.log(generator.random(len(pending))) < own - ceiling[pending, row, column]
+        pixels[pending[kept]] = np.column_stack([x, y])[kept]
+        pending = pending[~kept]
+    return pixels + generator.random((n, 2), dtype=np.float32)
+
+
+def _pixels_of_cells(cells: int, pixels: int) -> Int[np.ndarray, "{cells}+1"]:
+    """First pixel of each cell on one axis, and the end; a pixel is its center's cell's."""
+    cell = ((np.arange(pixels) + 0.5) * (cells / pixels)).astype(np.int64)
+    first: Int[np.ndarray, "{cells}+1"] = np.searchsorted(cell, np.arange(cells + 1))
+    return first
+
+
+def _interpolated(
+    values: Float[np.ndarray, "n h w"],
+    which: Int[np.ndarray, " m"],
+    y: Int[np.ndarray, " m"],
+    x: Int[np.ndarray, " m"],
+    size: Size,
+) -> Float[np.ndarray, " m"]:
+    """Bilinear interpolation between cell centers at pixels' centers, as `resample` does it."""
+    (top, bottom, down), (left, right, across) = (
+        _neighbors(at, cells, pixels)
+        for at, cells, pixels in zip((y, x), values.shape[-2:], size, strict=True)
+    )
+    upper = values[which, top, left] * (1 - across) + values[which, top, right] * across
+    lower = values[which, bottom, left] * (1 - across) + values[which, bottom, right] * across
+    between: Float[np.ndarray, " m"] = upper * (1 - down) + lower * down
+    return between
+
+
+def _neighbors(
+    pixel: Int[np.ndarray, " m"], cells: int, pixels: int
+) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+    """Cells before and after a pixel's center on one axis, and how far it lies between them."""
+    place = np.maximum((pixel + 0.5) * (cells / pixels) - 0.5, 0)
+    before = np.minimum(place.astype(np.int64), cells - 1)
+    return before, np.minimum(before + 1, cells - 1), place - before
