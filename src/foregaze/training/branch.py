@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -36,12 +37,10 @@ class Part:
 
 def make_part(recipe: RunPlan, dataset: EyeTrackingDataset, name: str) -> Part:
     """Images that a part fits, stops on and reports; the same in every process."""
-    test: list[int] = []
-    training = list(range(len(dataset)))
-    if name != "all":
-        fold = assign_folds(dataset, recipe.data.folds)
-        test = [i for i in training if fold[i] == int(name.removeprefix("fold-"))]
-        training = [i for i in training if i not in set(test)]
+    held_out = {int(number) for number in name.split("-")[1:]}
+    fold = assign_folds(dataset, recipe.data.folds) if held_out else np.full(len(dataset), -1)
+    training = [i for i in range(len(dataset)) if fold[i] not in held_out]
+    test = [i for i in range(len(dataset)) if fold[i] in held_out] if len(held_out) == 1 else []
     fit, validation = split_validation(dataset, training, recipe.data.validation_images)
     return Part(name, fit, validation, test)
 
@@ -80,12 +79,13 @@ def _stage_module(
 ) -> BranchTraining:
     component = component_of(recipe, number, model)
     dataset = load_dataset(stage.dataset or recipe.data.name, recipe.data.root)
-    images = len(part.fit) + len(part.validation) + len(part.test)
-    if len(dataset) != images:
-        raise DataError(
-            f"stage {stage.name!r}: {dataset.name} has {len(dataset)} images, expected the same "
-            f"{images} as {recipe.data.name}"
-        )
+    if stage.dataset is not None:
+        images = len(load_dataset(recipe.data.name, recipe.data.root))
+        if len(dataset) != images:
+            raise DataError(
+                f"stage {stage.name!r}: {dataset.name} has {len(dataset)} images, expected the "
+                f"same {images} as {recipe.data.name}"
+            )
     history = component.history if isinstance(component, HeadComponent) else 0
     config = recipe.features_of(number)
     features = StoredFeatures(config, config.trunk_outputs, dataset, recipe.store)

@@ -8,6 +8,7 @@ model to ship on all images. The branches of a model are trained independently o
 """
 
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -86,6 +87,13 @@ class BranchPlan(Config):
         return self
 
 
+def part_without(folds: Sequence[int]) -> str:
+    """Name of the part that is trained on all folds but some."""
+    if not folds:
+        return "all"
+    return "-".join(["fold" if len(folds) == 1 else "folds", *map(str, sorted(folds))])
+
+
 class RunPlan(Config):
     """What all training runs have in common, whatever they train."""
 
@@ -96,7 +104,9 @@ class RunPlan(Config):
     branches: tuple[BranchPlan, ...] = Field(min_length=1)
     data: DataConfig
     parts: tuple[str, ...] = ("folds", "all")
-    """"folds", "fold-0", "fold-1", ...: models to be scored; "all": the model to ship."""
+    """"folds", "fold-0", "fold-1", ...: models to be scored; "all": the model to ship; "pairs",
+    "folds-0-1", "folds-0-2", ...: models on the images of all folds but two, which give whatever is
+    trained on predictions some that are out of sample."""
     metrics: tuple[str, ...] | None = None
     """Metrics of the reports; the usual ones where None. Models that see past fixations predict
     every fixation by itself, and take the longer the more metrics there are."""
@@ -108,7 +118,7 @@ class RunPlan(Config):
 
     @model_validator(mode="after")
     def _parts_are_known(self) -> "RunPlan":
-        known = ["folds", "all", *(f"fold-{k}" for k in range(self.data.folds))]
+        known = ["folds", "all", "pairs", *self._of_kind("folds"), *self._of_kind("pairs")]
         wrong = [part for part in self.parts if part not in known]
         if wrong or not self.parts:
             raise ValueError(f"parts must be among {known}, not {self.parts}")
@@ -132,10 +142,15 @@ class RunPlan(Config):
         return False
 
     def part_names(self) -> list[str]:
-        """The parts with "folds" spelled out."""
-        every_fold = [f"fold-{k}" for k in range(self.data.folds)]
-        names = [n for part in self.parts for n in (every_fold if part == "folds" else [part])]
+        """The parts with "folds" and "pairs" spelled out."""
+        names = [name for part in self.parts for name in self._of_kind(part)]
         return list(dict.fromkeys(names))
+
+    def _of_kind(self, part: str) -> list[str]:
+        held_out = {"folds": 1, "pairs": 2}
+        if part not in held_out:
+            return [part]
+        return [part_without(k) for k in combinations(range(self.data.folds), held_out[part])]
 
     def features_of(self, number: int) -> TrunkMixtureConfig:
         """Backbone, input size and frozen stages that branch `number` is trained on."""
