@@ -10,7 +10,7 @@ from foregaze.errors import DataError, ShapeError, UnknownNameError, WeightsErro
 from foregaze.inference.convert import CITATIONS, read_for_conversion
 from foregaze.inference.zoo import load_model
 from foregaze.models import MODELS
-from foregaze.models.checkpoint import read_header, read_tensors
+from foregaze.models.checkpoint_file import read_header, read_tensors
 from foregaze.models.deepgaze3 import DeepGaze3, DeepGaze3Config
 from foregaze.models.deepgaze_release import load_published
 from tests.inference.toy_deepgaze import density_of, picture, save_toy

@@ -5,7 +5,8 @@ import torch
 from safetensors.torch import save_file
 
 from foregaze.errors import OutputError, WeightsError
-from foregaze.models.checkpoint import load_checkpoint, read_header, save_checkpoint
+from foregaze.models.checkpoint import load_checkpoint, save_checkpoint
+from foregaze.models.checkpoint_file import read_header
 from foregaze.models.trunk_mixture import BranchConfig, TrunkMixture, TrunkMixtureConfig
 
 

@@ -7,7 +7,8 @@ from foregaze.config import read_config
 from foregaze.data import load_dataset
 from foregaze.errors import ConfigError, OutputError
 from foregaze.inference.zoo import load_model
-from foregaze.models.checkpoint import load_checkpoint, read_tensors
+from foregaze.models.checkpoint import load_checkpoint
+from foregaze.models.checkpoint_file import read_tensors
 from foregaze.training.branch import branch_path, make_part, train_branch
 from foregaze.training.recipe import Recipe
 from foregaze.training.run import train

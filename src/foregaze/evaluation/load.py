@@ -18,7 +18,8 @@ from foregaze.evaluation.prediction_files import read_predictions
 from foregaze.evaluation.references import References
 from foregaze.evaluation.saliency_baselines import SALIENCY_BASELINES
 from foregaze.inference.centerbias import CenterBiasLike
-from foregaze.inference.zoo import CHECKPOINT_SUFFIX, ZOO, deepgaze_config, load_model
+from foregaze.inference.zoo import ZOO, deepgaze_config, load_model
+from foregaze.models.checkpoint_file import CHECKPOINT_SUFFIX
 from foregaze.models.deepgaze_config import DeepGazeConfig
 from foregaze.models.deepgaze_msdb import DeepGazeMSDBConfig
 

@@ -19,9 +19,10 @@ from foregaze.config import make_config
 from foregaze.errors import ShapeError, UnknownNameError, WeightsError
 from foregaze.inference.centerbias import checked_centerbias, read_log_density
 from foregaze.inference.published import read_deepgaze, with_networks
-from foregaze.inference.zoo import CHECKPOINT_SUFFIX, ZOO
+from foregaze.inference.zoo import ZOO
 from foregaze.models import MODELS, DeepGazeMSDB
-from foregaze.models.checkpoint import read_header, save_checkpoint
+from foregaze.models.checkpoint import save_checkpoint
+from foregaze.models.checkpoint_file import CHECKPOINT_SUFFIX, read_header
 from foregaze.models.deepgaze import DeepGaze
 from foregaze.models.deepgaze3 import DeepGaze3Config
 from foregaze.models.deepgaze_config import DeepGazeConfig

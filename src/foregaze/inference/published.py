@@ -13,10 +13,11 @@ from foregaze.config import make_config
 from foregaze.errors import UnknownNameError, WeightsError
 from foregaze.inference.deepgaze_predictor import DeepGazePredictor
 from foregaze.models import MODELS, DeepGazeMSDB
-from foregaze.models.checkpoint import (
+from foregaze.models.checkpoint import load_checkpoint
+from foregaze.models.checkpoint_file import (
+    CHECKPOINT_SUFFIX,
     Header,
     frozen_sha256,
-    load_checkpoint,
     load_trained,
     read_header,
     read_tensors,
@@ -92,7 +93,7 @@ def read_deepgaze(
     Raises:
         WeightsError: If the file is none or belongs to another architecture.
     """
-    if path.suffix == ".safetensors":
+    if path.suffix == CHECKPOINT_SUFFIX:
         header = read_header(path)
         if name in MODELS and header.architecture != name:
             raise WeightsError(
