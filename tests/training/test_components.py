@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from foregaze.config import make_config
-from foregaze.models.checkpoint import load_trained
+from foregaze.models.checkpoint_file import load_trained
 from foregaze.training.components import component_of, graph_of, initial_model, joined
 from foregaze.training.deepgaze_recipe import DeepGazeRecipe
 from foregaze.training.examples import History
@@ -82,7 +82,14 @@ def test_each_drawn_fixation_of_an_image_has_its_own_history(pixels, centerbias)
     x = torch.rand(2, 3, 4, generator=generator) * SIZE[1]
     y = torch.rand(2, 3, 4, generator=generator) * SIZE[0]
     x[0, 1, 2:] = y[0, 1, 2:] = torch.nan
-    history = History(x, y, torch.zeros(2, 3, dtype=torch.long))
+    history = History(
+        x,
+        y,
+        cell=torch.zeros(2, 3, dtype=torch.long),
+        at=torch.zeros(2, 3, 2),
+        duration_ms=torch.full((2, 3, 5), torch.nan),
+        ended=torch.zeros(2, 3, dtype=torch.bool),
+    )
     with torch.no_grad():
         on_grid = component(features_of(model, pixels), centerbias, history)
         for image in range(2):
@@ -119,7 +126,7 @@ def test_joined_components_are_a_mixture_with_equal_shares(architecture, pixels,
             trained[number, seed] = member.trained_tensors()
             with torch.no_grad():
                 densities.append(member(pixels, at_pixels(centerbias), *history).exp())
-    model, tensors = joined(recipe, trained, centerbias[0])
+    model, tensors = joined(recipe, trained, (), {"centerbias": centerbias[0]})
     load_trained(model, tensors, "toy")
     with torch.no_grad():
         mixture = model(pixels, at_pixels(centerbias), *history)

@@ -13,6 +13,7 @@ from foregaze.data.plain import load_plain
 from foregaze.errors import DataError
 from foregaze.evaluation.models import Case, ScanpathModel
 from foregaze.evaluation.references import References
+from foregaze.evaluation.scanpaths import scanpaths_by_image
 from foregaze.models.trunk_mixture import BranchConfig, Trunk, TrunkMixtureConfig
 from foregaze.training.examples import (
     EpochBatches,
@@ -22,6 +23,7 @@ from foregaze.training.examples import (
     _with_history,
     batches_per_epoch,
     collate,
+    viewing_quantiles_ms,
 )
 from foregaze.training.recipe import DataConfig
 from tests.data.pysaliency_copy import GOLDEN
@@ -169,14 +171,45 @@ def test_histories_are_the_last_known_fixations_as_in_evaluation(dataset):
         return np.zeros(gappy.stimuli.sizes[image])
 
     model = ScanpathModel("remember", gappy, remember)
-    found = _with_history(gappy, 4)
+    found = _with_history(gappy, 4, starts=False)
     evidence = gappy.evidence_by_image()
     for image in range(len(gappy)):
         for _ in model.on(image)(Case(image, evidence[image], References(gappy, None, None))):
             pass
-        past = found[image][:, 1:]
+        past = found[image].xy[:, 1:]
         assert past.shape == (len(evidence[image]), 4, 2)
         assert len(past) == len(in_evaluation[image])
         for ours, theirs in zip(past, in_evaluation[image], strict=True):
             np.testing.assert_array_equal(ours[: len(theirs)], theirs)
             assert np.isnan(ours[len(theirs) :]).all()
+
+
+def test_what_is_told_of_a_fixation_comes_from_its_own_scanpath(dataset):
+    told = _with_history(dataset, 3, starts=True)
+    scanpaths = scanpaths_by_image(dataset.fixations)
+    for image, found in enumerate(told):
+        expected = defaultdict(int)
+        for scanpath in scanpaths[image]:
+            for k in range(len(scanpath)):
+                columns = (scanpath.x, scanpath.y, scanpath.duration_ms)
+                row = np.full((4, 3), np.nan)
+                latest_first = np.column_stack(columns)[: k + 1][::-1][:4]
+                row[: len(latest_first)] = latest_first
+                expected[row.tobytes(), k == len(scanpath) - 1] += 1
+        rows = np.concatenate([found.xy, found.duration_ms[..., None]], -1)
+        for row, ended in zip(rows, found.ended.tolist(), strict=True):
+            expected[row.tobytes(), ended] -= 1
+        assert set(expected.values()) == {0}
+
+
+def test_quantiles_of_viewing_are_of_whole_scanpaths(dataset):
+    totals = [
+        scanpath.duration_ms.sum()
+        for scanpaths in scanpaths_by_image(dataset.fixations).values()
+        for scanpath in scanpaths
+    ]
+    quantiles = viewing_quantiles_ms(dataset)
+    assert quantiles[[0, 50, 100]].tolist() == pytest.approx(np.quantile(totals, [0, 0.5, 1]))
+    blind = replace(dataset.fixations, duration_ms=np.full(len(dataset.fixations), np.nan))
+    with pytest.raises(DataError, match="says nothing of how long fixations last"):
+        viewing_quantiles_ms(replace(dataset, fixations=blind))

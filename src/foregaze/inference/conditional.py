@@ -1,6 +1,5 @@
 """What a model says of one image after any past fixations; the backbone has run by then."""
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -14,6 +13,10 @@ from foregaze.scanpath_metrics import Scanpath
 
 LENGTH = 8
 """Fixations of a scanpath where nothing else is asked for or known."""
+
+
+MOST_SECONDS = 600
+"""Far beyond what any model was trained on."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,11 @@ class Extent:
             raise ConfigError("scanpaths end after a length or after seconds: give one of them")
         if self.length is not None and self.length < 1:
             raise ConfigError(f"length is {self.length}, expected at least 1")
-        if self.seconds is not None and not 0 < self.seconds < math.inf:
-            raise ConfigError(f"seconds is {self.seconds:g}, expected a positive number such as 3")
+        if self.seconds is not None and not 0 < self.seconds <= MOST_SECONDS:
+            raise ConfigError(
+                f"seconds is {self.seconds:g}, expected a number above 0, such as 3, and at most "
+                f"{MOST_SECONDS}"
+            )
 
 
 class Conditional(ABC):

@@ -274,8 +274,15 @@ class _NextFixation(Conditional):
         """See `Conditional`."""
         scale = self.seen.scale
         scanpaths = sample_scanpaths(
-            *(self.model, self.saliency, self.grid, self.sampled),
-            *(history * scale, n, length, seed, temperature),
+            self.model,
+            self.saliency,
+            self.grid,
+            self.sampled,
+            history * scale,
+            n,
+            length,
+            seed,
+            temperature,
         )
         inside: Float[np.ndarray, "{n} {length} 2"] = np.minimum(
             scanpaths / scale, self.seen.largest

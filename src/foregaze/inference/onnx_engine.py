@@ -47,5 +47,11 @@ class OnnxEngine:
         self, pixels: Float[Tensor, "1 3 H W"], centerbias: Float[Tensor, "1 h w"]
     ) -> Float[Tensor, "1 h w"]:
         """Log density in nats on the density grid."""
+        return self.outputs(pixels, centerbias)[0]
+
+    def outputs(
+        self, pixels: Float[Tensor, "1 3 H W"], centerbias: Float[Tensor, "1 h w"]
+    ) -> tuple[Tensor, ...]:
+        """All that the graph gives: see `foregaze.models.onnx_graph.export_graph`."""
         inputs = {"pixels": pixels.numpy(), "centerbias": centerbias.numpy()}
-        return torch.from_numpy(self._session.run(None, inputs)[0])
+        return tuple(map(torch.from_numpy, self._session.run(None, inputs)))

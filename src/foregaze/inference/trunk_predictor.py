@@ -1,7 +1,7 @@
 """Our own models as predictors: through ONNX Runtime where the checkpoint has a graph."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from foregaze.inference.centerbias import CenterBiasLike, centerbias_on
+from foregaze.inference.centerbias import CenterBiasLike, KeptCenterBias, centerbias_on
 from foregaze.inference.conditional import Conditional, Unconditional
 from foregaze.inference.onnx_engine import OnnxEngine
 from foregaze.inference.prediction import Prediction
@@ -64,11 +64,9 @@ class TrunkPredictor(Predictor):
         dataset: str | None,
     ) -> Conditional:
         size: Size = (image.shape[0], image.shape[1])
-        input_size = working_size(self.model.config, size)
-        with _one_torch_thread() if isinstance(self.engine, OnnxEngine) else nullcontext():
-            pixels = to_working_size(image, input_size)[None].to(self.device)
-            prior = self._prior(centerbias, size, grid_size(self.model.config, input_size))
-            log_density = self._run(pixels, prior.to(self.device))
+        with threads_for(self.engine):
+            pixels, prior = trunk_inputs(self.model, image, centerbias, self.mit1003)
+            log_density = self._run(pixels.to(self.device), prior.to(self.device))
             at_image_size = resample(log_density, size)[0].float().cpu().numpy()
         return Unconditional(Prediction(at_image_size, prior[0].numpy()))
 
@@ -81,24 +79,36 @@ class TrunkPredictor(Predictor):
         mirror_image = self.engine(pixels.flip(-1), prior.flip(-1)).flip(-1)
         return mix(torch.stack([log_density, mirror_image]))
 
-    def _prior(self, centerbias: CenterBiasLike, size: Size, grid: Size) -> Float[Tensor, "1 h w"]:
-        if centerbias is None:
-            return resample(self.model.centerbias[None].cpu(), grid)
-        if isinstance(centerbias, str) and centerbias == "uniform":
-            return normalize(torch.zeros(1, *grid))
-        given: Float[np.ndarray, "H W"] = centerbias_on(centerbias, size, np.empty, self.mit1003)
-        return pool(torch.as_tensor(given, dtype=torch.float64)[None], grid).float()
-
     def _settings(self) -> str:
         return f"mirrored: {self.mirrored}"
 
 
+def trunk_inputs(
+    model: TrunkMixture, image: ImageArray, centerbias: CenterBiasLike, mit1003: KeptCenterBias
+) -> tuple[Float[Tensor, "1 3 _ _"], Float[Tensor, "1 h w"]]:
+    """An image as a trunk mixture sees it, and the center bias on its density grid."""
+    size: Size = (image.shape[0], image.shape[1])
+    input_size = working_size(model.config, size)
+    grid = grid_size(model.config, input_size)
+    if centerbias is None:
+        prior = resample(model.centerbias[None].cpu(), grid)
+    elif isinstance(centerbias, str) and centerbias == "uniform":
+        prior = normalize(torch.zeros(1, *grid))
+    else:
+        given: Float[np.ndarray, "H W"] = centerbias_on(centerbias, size, np.empty, mit1003)
+        prior = pool(torch.as_tensor(given, dtype=torch.float64)[None], grid).float()
+    return to_working_size(image, input_size)[None], prior
+
+
 @contextmanager
-def _one_torch_thread() -> Iterator[None]:
+def threads_for(engine: object) -> Iterator[None]:
     """Keep PyTorch's threads from waiting actively while ONNX Runtime's want the processor.
 
     What PyTorch does around the engine takes a few milliseconds; its threads would cost more.
     """
+    if not isinstance(engine, OnnxEngine):
+        yield
+        return
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

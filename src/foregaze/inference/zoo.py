@@ -12,13 +12,13 @@ from foregaze.errors import ConfigError, UnknownNameError, WeightsError
 from foregaze.inference.onnx_engine import OnnxEngine
 from foregaze.inference.predictor import Predictor
 from foregaze.inference.published import PRECISIONS, load_deepgaze
-from foregaze.inference.trunk_predictor import Engine, TrunkPredictor
-from foregaze.models import MODELS, TrunkMixture
-from foregaze.models.checkpoint import load_checkpoint, read_header
+from foregaze.inference.scanpath_predictor import ScanpathPredictor
+from foregaze.inference.trunk_predictor import TrunkPredictor
+from foregaze.models import MODELS, ScanpathMixture, TrunkMixture
+from foregaze.models.checkpoint import load_checkpoint
+from foregaze.models.checkpoint_file import CHECKPOINT_SUFFIX, read_header
 from foregaze.models.deepgaze_config import DeepGazeConfig
 from foregaze.models.deepgaze_release import RELEASES
-
-CHECKPOINT_SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,11 @@ ZOO: dict[str, ModelEntry] = {
     "default-fast": ModelEntry(
         "shipped:default-fast.safetensors",
         "one pass of EfficientNet-Lite0 at 416x320; a fifth of the time",
+        "MIT",
+    ),
+    "default-scanpath": ModelEntry(
+        "shipped:default-scanpath.safetensors",
+        "where people look next and for how long; the default model's one pass for all steps",
         "MIT",
     ),
     "deepgaze1": ModelEntry(
@@ -173,18 +178,23 @@ def load_model(
     path = _checkpoint_path(name, checkpoint)
     loaded = load_checkpoint(path)
     model = loaded.model
-    if not isinstance(model, TrunkMixture):
+    if not isinstance(model, TrunkMixture | ScanpathMixture):
         raise WeightsError(
             f"{path}: is a checkpoint of another architecture than {name!r}; give its path as the "
             "model"
         )
     if target.type == "cpu" and loaded.graph is not None:
-        engine: Engine = OnnxEngine(loaded.graph, model.state_dict())
+        engine = OnnxEngine(loaded.graph, model.state_dict())
     else:
-        engine = model.to(target)
+        engine = None
+        model.to(target)
+    if isinstance(model, ScanpathMixture):
+        if mirrored:
+            raise ConfigError(f"model {name!r} is not averaged over mirror images")
+        return ScanpathPredictor(name, model, engine or model, target, loaded.card)
     if mirrored is None:
         mirrored = name in ZOO and ZOO[name].mirrored
-    return TrunkPredictor(name, model, engine, target, loaded.card, mirrored=mirrored)
+    return TrunkPredictor(name, model, engine or model, target, loaded.card, mirrored=mirrored)
 
 
 def _checkpoint_path(name: str, checkpoint: str | Path | None) -> Path:

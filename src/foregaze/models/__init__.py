@@ -8,12 +8,14 @@ from foregaze.models.deepgaze2 import DeepGaze2
 from foregaze.models.deepgaze2e import DeepGaze2E
 from foregaze.models.deepgaze3 import DeepGaze3
 from foregaze.models.deepgaze_msdb import DeepGazeMSDB
+from foregaze.models.scanpath_mixture import ScanpathMixture
 from foregaze.models.trunk_mixture import TrunkMixture
 
-AnyModel = TrunkMixture | DeepGaze | DeepGazeMSDB
+AnyModel = TrunkMixture | ScanpathMixture | DeepGaze | DeepGazeMSDB
 
 MODELS: dict[str, Any] = {
     "trunk-mixture": TrunkMixture,
+    "scanpath-mixture": ScanpathMixture,
     "deepgaze1": DeepGaze1,
     "deepgaze2": DeepGaze2,
     "deepgaze2e": DeepGaze2E,
@@ -30,5 +32,6 @@ __all__ = [
     "DeepGaze2E",
     "DeepGaze3",
     "DeepGazeMSDB",
+    "ScanpathMixture",
     "TrunkMixture",
 ]

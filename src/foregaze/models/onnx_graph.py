@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
+from foregaze.models.scanpath_mixture import ScanpathMixture
 from foregaze.models.trunk_mixture import TrunkMixture, grid_size
 
 if TYPE_CHECKING:
@@ -23,20 +24,25 @@ if TYPE_CHECKING:
 
 OPSET = 18
 INPUTS = ("pixels", "centerbias")
-OUTPUT = "log_density"
+LOG_DENSITY, FEATURES = "log_density", "features"
 
 
-def export_graph(model: TrunkMixture) -> bytes:
+def export_graph(model: TrunkMixture | ScanpathMixture) -> bytes:
     """The compressed graph of a model on the CPU, for one image of any working size.
 
-    Inputs are `pixels` (1, 3, H, W) and `centerbias` (1, h, w), the output `log_density` (1, h, w).
+    Inputs are `pixels` (1, 3, H, W) and `centerbias` (1, h, w), the output `log_density` (1, h, w);
+    of a scanpath mixture also the `features` (1, C, f, g) that it sees.
     """
     import onnx  # only exporting needs it, and importing it takes a while
 
-    height, width = model.config.input_size
+    spatial = model.spatial if isinstance(model, ScanpathMixture) else model
+    height, width = spatial.config.input_size
     pixels = torch.zeros(1, 3, height, width)
-    centerbias = torch.zeros(1, *grid_size(model.config, (height, width)))
+    centerbias = torch.zeros(1, *grid_size(spatial.config, (height, width)))
     grid = {1: "h", 2: "w"}
+    axes = {"pixels": {2: "H", 3: "W"}, "centerbias": grid, LOG_DENSITY: grid}
+    if isinstance(model, ScanpathMixture):
+        axes[FEATURES] = {2: "f", 3: "g"}
     traced, paddings = _without_padding_steps(model)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -48,8 +54,8 @@ def export_graph(model: TrunkMixture) -> bytes:
             (pixels, centerbias),
             buffer,  # type: ignore[arg-type]  # files in memory are accepted
             input_names=list(INPUTS),
-            output_names=[OUTPUT],
-            dynamic_axes={"pixels": {2: "H", 3: "W"}, "centerbias": grid, OUTPUT: grid},
+            output_names=[name for name in (LOG_DENSITY, FEATURES) if name in axes],
+            dynamic_axes=axes,
             opset_version=OPSET,
             do_constant_folding=False,
             training=torch.onnx.TrainingMode.PRESERVE,
@@ -87,7 +93,9 @@ def _same_padding(conv: nn.Conv2d) -> list[int]:
     return [total // 2 for total in totals] + [total - total // 2 for total in totals]
 
 
-def _without_padding_steps(model: TrunkMixture) -> tuple[nn.Module, dict[str, list[int]]]:
+def _without_padding_steps(
+    model: TrunkMixture | ScanpathMixture,
+) -> tuple[nn.Module, dict[str, list[int]]]:
     """A copy of a model with the same tensor names, and the padding that some weights want."""
     model = copy.deepcopy(model)
     paddings = {}
@@ -117,7 +125,7 @@ def split_graph(compressed: bytes) -> tuple[list[str], bytes]:
     return json.loads(names), graph
 
 
-def _without_weights(graph: "onnx.ModelProto", model: TrunkMixture) -> list[str]:
+def _without_weights(graph: "onnx.ModelProto", model: nn.Module) -> list[str]:
     """Replace the model's tensors by references to their names, in place; those names."""
     names = model.state_dict().keys()
     replaced = []

@@ -114,6 +114,8 @@ class Trunk(nn.Module):
         for branch in config.branches:
             backbone.check_stages(branch.taps)
         self.outputs = config.trunk_outputs
+        self.channels = backbone.channels
+        self.strides = backbone.strides
         self.stages = nn.ModuleList(list(backbone.stages)[: self.outputs[-1] + 1])
         self.scaling = PixelScaling(backbone)
 
@@ -221,7 +223,12 @@ class TrunkMixture(nn.Module):
             pixels: Images at their working size, 0..255.
             centerbias: Log density on the density grid (see `grid_size`).
         """
-        features = self.trunk(pixels)
+        return self.of_features(self.trunk(pixels), centerbias)
+
+    def of_features(
+        self, features: Features, centerbias: Float[Tensor, "B h w"]
+    ) -> Float[Tensor, "B h w"]:
+        """`forward` where the trunk has run."""
         return mix(torch.stack([branch(features, centerbias) for branch in self.branches]))
 
     def trained_tensors(self) -> dict[str, Tensor]:

@@ -4,7 +4,6 @@
 """
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -58,10 +57,10 @@ def sample_resampled(
     return pixels + generator.random((n, 2), dtype=np.float32)
 
 
-def _pixels_of_cells(cells: int, pixels: int) -> Int[np.ndarray, "{cells}+1"]:
+def _pixels_of_cells(cells: int, pixels: int) -> Int[np.ndarray, " M"]:
     """First pixel of each cell on one axis, and the end; a pixel is its center's cell's."""
     cell = ((np.arange(pixels) + 0.5) * (cells / pixels)).astype(np.int64)
-    first: Int[np.ndarray, "{cells}+1"] = np.searchsorted(cell, np.arange(cells + 1))
+    first: Int[np.ndarray, " M"] = np.searchsorted(cell, np.arange(cells + 1))
     return first
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lightning
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -21,6 +20,9 @@ from foregaze.training.components import HeadComponent, component_of, initial_mo
 from foregaze.training.examples import Examples, StoredFeatures
 from foregaze.training.module import BranchTraining
 from foregaze.training.recipe import RunPlan, Stage
+from foregaze.training.scanpath_recipe import ScanpathRecipe
+from foregaze.training.spatial_maps import FeaturesWithDensity
+from foregaze.training.viewer_component import ViewerComponent
 from foregaze.types import EyeTrackingDataset
 
 
@@ -33,16 +35,38 @@ class Part:
     validation: list[int]
     test: list[int]
     """Only ever reported."""
+    fold: list[int]
+    """Of every image of the data set."""
+
+    @property
+    def held_out(self) -> tuple[int, ...]:
+        """Folds that are not seen."""
+        return tuple(int(number) for number in self.name.split("-")[1:])
 
 
 def make_part(recipe: RunPlan, dataset: EyeTrackingDataset, name: str) -> Part:
     """Images that a part fits, stops on and reports; the same in every process."""
-    held_out = {int(number) for number in name.split("-")[1:]}
-    fold = assign_folds(dataset, recipe.data.folds) if held_out else np.full(len(dataset), -1)
-    training = [i for i in range(len(dataset)) if fold[i] not in held_out]
-    test = [i for i in range(len(dataset)) if fold[i] in held_out] if len(held_out) == 1 else []
+    fold = list(map(int, assign_folds(dataset, recipe.data.folds)))
+    part = Part(name, [], [], [], fold)
+    training = [i for i, k in enumerate(fold) if k not in part.held_out]
+    test = [i for i, k in enumerate(fold) if k in part.held_out] if len(part.held_out) == 1 else []
     fit, validation = split_validation(dataset, training, recipe.data.validation_images)
-    return Part(name, fit, validation, test)
+    return Part(name, fit, validation, test, fold)
+
+
+def stored_features(
+    recipe: RunPlan, part: Part, number: int, dataset: EyeTrackingDataset
+) -> StoredFeatures:
+    """The features that a branch of a part is trained on."""
+    config = recipe.features_of(number)
+    if not isinstance(recipe, ScanpathRecipe):
+        return StoredFeatures(config, config.trunk_outputs, dataset, recipe.store)
+
+    def model_of(image: int) -> Path:
+        return recipe.spatial_model([*part.held_out, part.fold[image]])
+
+    stage = recipe.branches[number].fixation.stage
+    return FeaturesWithDensity(config, stage, dataset, recipe.store, model_of)
 
 
 def branch_path(output: Path, part: str, branch: str, seed: int) -> Path:
@@ -65,7 +89,7 @@ def train_branch(
     """
     _silence_lightning()
     branch = recipe.branches[number]
-    model = initial_model(recipe, number, seed)
+    model = initial_model(recipe, number, seed, part.held_out)
     folder = output / part.name / f"{branch.name}-{seed}"
     for stage in branch.stages:
         module = _stage_module(recipe, part, number, stage, seed, model)
@@ -86,11 +110,18 @@ def _stage_module(
                 f"stage {stage.name!r}: {dataset.name} has {len(dataset)} images, expected the "
                 f"same {images} as {recipe.data.name}"
             )
-    history = component.history if isinstance(component, HeadComponent) else 0
-    config = recipe.features_of(number)
-    features = StoredFeatures(config, config.trunk_outputs, dataset, recipe.store)
+    history, starts = 0, False
+    if isinstance(component, HeadComponent | ViewerComponent):
+        history, starts = component.history, component.starts
+    features = stored_features(recipe, part, number, dataset)
     examples = Examples(
-        dataset, features, part.fit, recipe.data, stage.histories_per_image, history
+        dataset,
+        features,
+        part.fit,
+        recipe.data,
+        stage.histories_per_image,
+        history,
+        starts=starts,
     )
     return BranchTraining(
         component, stage, seed, examples, part.fit, part.validation, mirror=recipe.data.mirror

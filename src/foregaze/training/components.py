@@ -6,6 +6,7 @@ grid. Trained components are joined into the model that a recipe makes.
 `B` batch, `M` fixations of an image, `T` history, `h w` density grid.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -13,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from foregaze.backbones.staged import Features
-from foregaze.models import MODELS, AnyModel, DeepGaze, TrunkMixture
+from foregaze.models import MODELS, AnyModel, DeepGaze, ScanpathMixture, TrunkMixture
 from foregaze.models.deepgaze import Head
 from foregaze.models.deepgaze3 import DeepGaze3Head
 from foregaze.models.onnx_graph import export_graph
@@ -22,6 +23,8 @@ from foregaze.ops.finalizer import FinerGrid
 from foregaze.training.deepgaze_recipe import DeepGazeRecipe
 from foregaze.training.examples import History
 from foregaze.training.recipe import Recipe, RunPlan
+from foregaze.training.scanpath_recipe import ScanpathRecipe
+from foregaze.training.viewer_component import ViewerComponent
 
 
 class HeadComponent(nn.Module):
@@ -38,6 +41,9 @@ class HeadComponent(nn.Module):
         self.head = head
         self.taps = tuple(taps)
         self.density_stride = density_stride
+
+    starts = False
+    """First fixations are not predicted."""
 
     @property
     def history(self) -> int:
@@ -74,6 +80,15 @@ class HeadComponent(nn.Module):
         per_cell: Tensor = log_density[:, 0] + grid.log_pixels(log_density)
         return per_cell
 
+    def log_likelihoods(
+        self, features: Features, centerbias: Float[Tensor, "B h w"], history: History
+    ) -> dict[str, Float[Tensor, "B M"]]:
+        """Of a history's fixations, each after those before it, in bits over uniform."""
+        cells = self(features, centerbias, history).flatten(1)  # (B * M, h * w)
+        nats = cells.gather(1, history.cell.flatten()[:, None])
+        bits: Tensor = (nats[:, 0] + math.log(cells.shape[1])) / math.log(2)
+        return {"LL": bits.reshape(history.cell.shape)}
+
     def _past(
         self, history: History | None, like: Float[Tensor, "B h w"]
     ) -> tuple[Float[Tensor, "B M T"], Float[Tensor, "B M T"]]:
@@ -83,15 +98,19 @@ class HeadComponent(nn.Module):
         return nowhere, nowhere
 
 
-Component = Branch | HeadComponent
+Component = Branch | HeadComponent | ViewerComponent
 
 
-def initial_model(recipe: RunPlan, number: int, seed: int) -> AnyModel:
-    """A model with one untrained component of branch `number`."""
+def initial_model(
+    recipe: RunPlan, number: int, seed: int, held_out: Sequence[int] = ()
+) -> AnyModel:
+    """A model with one untrained component of branch `number`; `held_out` folds are not seen."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if isinstance(recipe, Recipe):
             return TrunkMixture(recipe.model_config_of([recipe.branches[number].config]))
+        if isinstance(recipe, ScanpathRecipe):
+            return ScanpathMixture(recipe.model_config_of(held_out, 1))
         assert isinstance(recipe, DeepGazeRecipe)
         model: DeepGaze = MODELS[recipe.architecture](recipe.model_config_of([number], 1))
         return model
@@ -103,6 +122,11 @@ def component_of(recipe: RunPlan, number: int, model: AnyModel) -> Component:
         branch = model.branches[0]
         assert isinstance(branch, Branch)
         return branch
+    if isinstance(model, ScanpathMixture):
+        assert isinstance(recipe, ScanpathRecipe)
+        (viewer,) = model.components
+        stage = model.config.fixation.stage
+        return ViewerComponent(viewer, stage, float(model.stride), recipe.density_factor)
     assert isinstance(model, DeepGaze)
     assert isinstance(recipe, DeepGazeRecipe)
     head = model.heads[0]
@@ -111,23 +135,38 @@ def component_of(recipe: RunPlan, number: int, model: AnyModel) -> Component:
 
 
 def joined(
-    recipe: RunPlan, trained: Mapping[tuple[int, int], Mapping[str, Tensor]], centerbias: Tensor
+    recipe: RunPlan,
+    trained: Mapping[tuple[int, int], Mapping[str, Tensor]],
+    held_out: Sequence[int],
+    of_fit: Mapping[str, Tensor],
 ) -> tuple[AnyModel, dict[str, Tensor]]:
     """The model that a recipe makes, and the tensors to load into it.
 
     Args:
         recipe: The run.
         trained: Tensors of each component by branch and seed.
-        centerbias: Log density on the density grid.
+        held_out: Folds that the part does not see.
+        of_fit: Tensors that come from the fitted images, not from training.
     """
-    tensors = {"centerbias": centerbias}
+    tensors = dict(of_fit)
+    if isinstance(recipe, DeepGazeRecipe):
+        return _joined_heads(recipe, trained, tensors)
+    kind = "branches" if isinstance(recipe, Recipe) else "viewers"
+    for place, of_branch in enumerate(trained.values()):
+        for key, tensor in of_branch.items():
+            if key.startswith(f"{kind}.0."):
+                tensors[key.replace(f"{kind}.0.", f"{kind}.{place}.", 1)] = tensor
     if isinstance(recipe, Recipe):
-        for place, of_branch in enumerate(trained.values()):
-            for key, tensor in of_branch.items():
-                if key.startswith("branches.0."):
-                    tensors[key.replace("branches.0.", f"branches.{place}.", 1)] = tensor
         return TrunkMixture(recipe.mixture), tensors
-    assert isinstance(recipe, DeepGazeRecipe)
+    assert isinstance(recipe, ScanpathRecipe)
+    return ScanpathMixture(recipe.model_config_of(held_out, len(trained))), tensors
+
+
+def _joined_heads(
+    recipe: DeepGazeRecipe,
+    trained: Mapping[tuple[int, int], Mapping[str, Tensor]],
+    tensors: dict[str, Tensor],
+) -> tuple[DeepGaze, dict[str, Tensor]]:
     components = len(recipe.branches[0].seeds)  # as many as of every branch
     numbers = list(range(len(recipe.branches)))
     for number in numbers:
@@ -142,4 +181,6 @@ def joined(
 
 def graph_of(model: AnyModel) -> bytes | None:
     """The ONNX graph of a model, where it has one."""
-    return export_graph(model.eval()) if isinstance(model, TrunkMixture) else None
+    if isinstance(model, TrunkMixture | ScanpathMixture):
+        return export_graph(model.eval())
+    return None

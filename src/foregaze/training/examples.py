@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
@@ -22,7 +22,8 @@ from foregaze.backbones.staged import Features
 from foregaze.data.centerbias import CenterBias
 from foregaze.errors import DataError
 from foregaze.inference.preprocess import RESIZING, to_working_size
-from foregaze.models.checkpoint import frozen_sha256
+from foregaze.models.checkpoint_file import frozen_sha256
+from foregaze.models.scanpath_mixture import VIEWING_QUANTILES
 from foregaze.models.trunk_mixture import Trunk, TrunkMixtureConfig, grid_size, working_size
 from foregaze.training.recipe import DataConfig
 from foregaze.types import EyeTrackingDataset, Size
@@ -45,6 +46,12 @@ class History(NamedTuple):
     y: Float[Tensor, "*B M T"]
     cell: Int[Tensor, "*B M"]
     """Where on the density grid the fixations lie, row after row."""
+    at: Float[Tensor, "*B M 2"]
+    """The same in x, y, pixels of the working size."""
+    duration_ms: Float[Tensor, "*B M 1+T"]
+    """Of the fixations, and of those before them; NaN where it is not known."""
+    ended: Bool[Tensor, "*B M"]
+    """Whether a fixation is its scanpath's last, which the end of recording may have cut."""
 
 
 class Example(NamedTuple):
@@ -83,62 +90,107 @@ class StoredFeatures:
         self._image_hashes: dict[int, str] = {}
 
     def keys(self, view: View) -> dict[int, bytes]:
-        """Key of each stage's features of a view.
+        """Key of each feature of a view, by its stage.
 
         Raises:
             DataError: If the image is no file of its own.
         """
+        return self.keys_of(view, self.stages)
+
+    def keys_of(self, view: View, stages: Sequence[int]) -> dict[int, bytes]:
+        """Keys of the features of some stages."""
+        shown = self.shown(view)
+        return {
+            stage: feature_key(self.config.backbone, f"{stage}", self._weights, *shown)
+            for stage in stages
+        }
+
+    def shown(self, view: View) -> tuple[str, str]:
+        """What keys say of how a view is made, and of the image."""
         if view.image not in self._image_hashes:
             self._image_hashes[view.image] = _file_hash(self.stimuli.paths[view.image])
-        size = working_size(self.config, self.stimuli.sizes[view.image])
-        preprocessing = f"{RESIZING} {size} {'mirrored' if view.mirrored else 'plain'}"
-        image = self._image_hashes[view.image]
-        return {
-            stage: feature_key(
-                self.config.backbone, f"{stage}", self._weights, preprocessing, image
-            )
-            for stage in self.stages
-        }
+        made = f"{RESIZING} {self.working_size(view)} {'mirrored' if view.mirrored else 'plain'}"
+        return made, self._image_hashes[view.image]
+
+    def working_size(self, view: View) -> Size:
+        """Size at which the view is seen."""
+        return working_size(self.config, self.stimuli.sizes[view.image])
 
     def missing(self, views: Sequence[View]) -> list[View]:
         """Views of which some features are still to be computed."""
         return [v for v in views if not all(map(self.store.has, self.keys(v).values()))]
 
-    @torch.inference_mode()
     def fill(self, view: View, trunk: Trunk) -> None:
         """Compute and store the features of one view."""
-        size = working_size(self.config, self.stimuli.sizes[view.image])
-        pixels = to_working_size(self.stimuli[view.image], size)
+        self.fill_stages(view, trunk, self.stages)
+
+    @torch.inference_mode()
+    def fill_stages(self, view: View, trunk: Trunk, stages: Sequence[int]) -> None:
+        """Compute and store the features of some stages."""
+        pixels = to_working_size(self.stimuli[view.image], self.working_size(view))
         if view.mirrored:
             pixels = pixels.flip(-1)
         features = trunk(pixels[None].contiguous(memory_format=torch.channels_last))
-        self.store.put({key: features[stage][0] for stage, key in self.keys(view).items()})
+        self.store.put({key: features[n][0] for n, key in self.keys_of(view, stages).items()})
 
     def __getitem__(self, view: View) -> Features:
-        return {stage: self._stored(view, key) for stage, key in self.keys(view).items()}
+        return {stage: self.stored(view, key) for stage, key in self.keys(view).items()}
 
-    def _stored(self, view: View, key: bytes) -> Tensor:
+    def stored(self, view: View, key: bytes) -> Tensor:
+        """What the store holds for a key of a view."""
         feature = self.store.get(key)
         assert feature is not None, f"no features of {view}: the store is filled before training"
         return feature.float()
 
 
-def _with_history(
-    dataset: EyeTrackingDataset, length: int
-) -> list[Float[np.ndarray, "N {length}+1 2"]]:
-    """For each image, its evidence fixations and the last known ones before, most recent first.
+class _Told(NamedTuple):
+    """Fixations to predict on one image, and those before them, latest first."""
+
+    xy: Float[np.ndarray, "N 1+T 2"]
+    duration_ms: Float[np.ndarray, "N 1+T"]
+    ended: Bool[np.ndarray, " N"]
+
+
+def _with_history(dataset: EyeTrackingDataset, length: int, *, starts: bool) -> list[_Told]:
+    """For each image, its fixations and the last known ones before.
 
     Fixations that are missing between others are left out, not left open, as in evaluation.
+
+    Args:
+        dataset: Whose fixations.
+        length: How many before each.
+        starts: Take first fixations too, even where they are no evidence.
     """
     f = dataset.fixations
-    x, y = dataset.history(max(length, int(f.order.max(initial=0))))
-    past = np.stack([x, y], -1)[:, ::-1]
-    absent = np.isnan(past[..., 0])
-    known_first = np.argsort(absent, axis=1, kind="stable")[:, :length, None]
-    past = np.take_along_axis(past, known_first, axis=1)  # (N, T, 2)
-    rows = np.concatenate([np.column_stack([f.x, f.y])[:, None], past], axis=1)
-    evidence = f.order >= int(dataset.starts_at_center)
-    return [rows[evidence & (f.image == image)] for image in range(len(dataset))]
+    observers, orders = (int(column.max(initial=0)) + 1 for column in (f.observer, f.order))
+    table = np.full((len(dataset), observers, orders), -1)  # rows of the table of fixations
+    table[f.image, f.observer, f.order] = np.arange(len(f))
+    latest_first = table[..., ::-1][f.image, f.observer]  # (N, orders)
+    ended = (latest_first >= 0).argmax(1) == orders - 1 - f.order
+    before = np.arange(orders)[None] > (orders - 1 - f.order)[:, None]
+    latest_first = np.where(before, latest_first, -1)
+    known_first = np.argsort(latest_first < 0, axis=1, kind="stable")[:, :length]
+    past = np.take_along_axis(latest_first, known_first, axis=1)
+    past = np.pad(past, ((0, 0), (0, length - past.shape[1])), constant_values=-1)
+    rows = np.column_stack([np.arange(len(f)), past])  # (N, 1 + T)
+    known = rows >= 0
+    xy = np.where(known[..., None], np.column_stack([f.x, f.y])[rows], np.nan)
+    durations = np.where(known, f.duration_ms[rows], np.nan)
+    wanted = f.order >= (0 if starts else int(dataset.starts_at_center))
+    chosen = [wanted & (f.image == image) for image in range(len(dataset))]
+    return [_Told(xy[here], durations[here], ended[here]) for here in chosen]
+
+
+def viewing_quantiles_ms(dataset: EyeTrackingDataset) -> Float[Tensor, " Q"]:
+    """Quantiles of the fixation time of a viewer on an image, where all durations are known."""
+    f = dataset.fixations
+    _, viewing = np.unique(np.column_stack([f.image, f.observer]), axis=0, return_inverse=True)
+    totals = np.bincount(viewing.ravel(), f.duration_ms)
+    known = totals[~np.isnan(totals)]
+    if not len(known):
+        raise DataError(f"{dataset.name}: says nothing of how long fixations last")
+    quantiles = np.quantile(known, np.linspace(0, 1, VIEWING_QUANTILES))
+    return torch.from_numpy(quantiles.astype(np.float32))
 
 
 def _file_hash(path: Path) -> str:
@@ -160,6 +212,7 @@ class Examples(Dataset[Example]):
         data: Target grid and center bias.
         histories: Fixations of an image that are predicted from those before them.
         history: Past fixations that are seen.
+        starts: Predict first fixations too.
     """
 
     def __init__(
@@ -170,6 +223,8 @@ class Examples(Dataset[Example]):
         data: DataConfig,
         histories: int = 0,
         history: int = 0,
+        *,
+        starts: bool = False,
     ) -> None:
         self.features = features
         self.sizes = dataset.stimuli.sizes
@@ -180,7 +235,7 @@ class Examples(Dataset[Example]):
         self._priors: dict[int, Float[Tensor, "h w"]] = {}
         self.histories = histories
         if histories:
-            self._evidence = _with_history(dataset, history)
+            self._told = _with_history(dataset, history, starts=starts)
 
     def __getitem__(self, view: View) -> Example:
         prior, counts = self.prior(view.image), self.counts(view.image)
@@ -191,19 +246,27 @@ class Examples(Dataset[Example]):
 
     def drawn(self, view: View) -> History:
         """Some fixations on an image and those before them, in pixels of the working size."""
-        rows = self._evidence[view.image]
+        told = self._told[view.image]
         generator = np.random.default_rng((*view.draw, view.image))
-        rows = rows[generator.choice(len(rows), self.histories, replace=len(rows) < self.histories)]
+        count = len(told.ended)
+        rows = generator.choice(count, self.histories, replace=count < self.histories)
         size = self.sizes[view.image]
         height, width = working_size(self.features.config, size)
-        xy = rows * np.array([width / size[1], height / size[0]])  # (M, 1 + T, 2)
+        xy = told.xy[rows] * np.array([width / size[1], height / size[0]])  # (M, 1 + T, 2)
         if view.mirrored:
             xy[..., 0] = width - xy[..., 0]
         h, w = grid_size(self.features.config, (height, width))
         column = np.clip((xy[:, 0, 0] * (w / width)).astype(np.int64), 0, w - 1)
         row = np.clip((xy[:, 0, 1] * (h / height)).astype(np.int64), 0, h - 1)
-        x, y = torch.from_numpy(xy[:, 1:].astype(np.float32)).unbind(-1)
-        return History(x, y, torch.from_numpy(row * w + column))
+        positions = torch.from_numpy(xy.astype(np.float32))
+        return History(
+            x=positions[:, 1:, 0],
+            y=positions[:, 1:, 1],
+            cell=torch.from_numpy(row * w + column),
+            at=positions[:, 0],
+            duration_ms=torch.from_numpy(told.duration_ms[rows].astype(np.float32)),
+            ended=torch.from_numpy(told.ended[rows]),
+        )
 
     def prior(self, image: int) -> Float[Tensor, "h w"]:
         """Center bias of an image, from the other images that are fitted."""

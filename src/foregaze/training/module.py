@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from foregaze.backbones.staged import Features
 from foregaze.models.trunk_mixture import working_size
 from foregaze.ops.logdensity import resample
-from foregaze.training.components import Component
+from foregaze.training.components import Component, HeadComponent
 from foregaze.training.examples import (
     EpochBatches,
     Example,
@@ -24,9 +24,16 @@ from foregaze.training.examples import (
     collate,
 )
 from foregaze.training.recipe import Stage
+from foregaze.training.viewer_component import ViewerComponent
 
-SCALARS = ("log_sigma", "centerbias_weight", "sigma", "center_bias_weight")
-"""Ends of the names of blur widths and center bias weights, which have a rate of their own."""
+SCALARS = (
+    "log_sigma",
+    "centerbias_weight",
+    "density_weight",
+    "sigma",
+    "center_bias_weight",
+)
+"""Ends of the names of blur widths and weights of whole maps, which have a rate of their own."""
 
 
 def log_likelihood_bits(
@@ -113,13 +120,21 @@ class BranchTraining(lightning.LightningModule):
         return log_likelihood_bits(resample(log_density, (height, width)), batch.counts)
 
     def _bits_after(self, batch: Example, features: Features) -> Float[Tensor, " B"]:
-        """Mean over an image's drawn fixations, each under the density after those before it."""
+        """Mean over an image's drawn fixations, of all that is said of them."""
         assert batch.history is not None
-        log_density = self.branch(features, batch.centerbias, batch.history)  # (B * M, h, w)
-        cells = log_density.flatten(1)
-        nats = cells.gather(1, batch.history.cell.flatten()[:, None])
-        bits: Tensor = (nats[:, 0] + math.log(cells.shape[1])) / math.log(2)
-        return bits.reshape(batch.history.cell.shape).mean(1)
+        assert isinstance(self.branch, HeadComponent | ViewerComponent)
+        found = self.branch.log_likelihoods(features, batch.centerbias, batch.history)
+        when = "train" if self.training else "validation"
+        for name, bits in found.items():
+            if len(found) > 1:
+                self.log(
+                    f"{when}/{name} of each",
+                    bits.mean(),
+                    on_epoch=True,
+                    on_step=False,
+                    batch_size=len(bits),
+                )
+        return torch.stack([bits.mean(1) for bits in found.values()]).sum(0)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW; each group's rate warms up and falls as a cosine to zero."""

@@ -7,6 +7,7 @@ from foregaze.config import read_config, read_yaml
 from foregaze.errors import UnknownNameError
 from foregaze.training.deepgaze_recipe import DeepGazeRecipe
 from foregaze.training.recipe import Recipe, RunPlan
+from foregaze.training.scanpath_recipe import ScanpathRecipe
 
 RECIPES: dict[str, type[RunPlan]] = {
     "trunk-mixture": Recipe,
@@ -14,6 +15,7 @@ RECIPES: dict[str, type[RunPlan]] = {
     "deepgaze2": DeepGazeRecipe,
     "deepgaze2e": DeepGazeRecipe,
     "deepgaze3": DeepGazeRecipe,
+    "scanpath-mixture": ScanpathRecipe,
 }
 """Kind of recipe for each architecture that can be trained."""
 

@@ -24,13 +24,21 @@ from foregaze.evaluation.evaluate import evaluate
 from foregaze.evaluation.predicting import predicting
 from foregaze.evaluation.report import Report, merge, read_report
 from foregaze.inference.zoo import load_model
-from foregaze.models.checkpoint import load_trained, read_tensors, save_checkpoint
+from foregaze.models.checkpoint import save_checkpoint
+from foregaze.models.checkpoint_file import load_trained, read_tensors
 from foregaze.models.trunk_mixture import Trunk, TrunkMixtureConfig, grid_size
-from foregaze.training.branch import Part, branch_path, make_part, train_branch
+from foregaze.training.branch import (
+    Part,
+    branch_path,
+    make_part,
+    stored_features,
+    train_branch,
+)
 from foregaze.training.components import graph_of, joined
-from foregaze.training.examples import StoredFeatures, View
+from foregaze.training.examples import View, viewing_quantiles_ms
 from foregaze.training.recipe import RunPlan
 from foregaze.training.recipes import read_recipe
+from foregaze.training.scanpath_recipe import ScanpathRecipe
 from foregaze.types import EyeTrackingDataset
 
 OnProgress = Callable[[str, int, int], None]
@@ -69,7 +77,7 @@ def train(recipe: RunPlan, output: Path, *, resume: bool, on_progress: OnProgres
     with _workers(recipe) as pool:
         jobs = _unfinished_branches(recipe, output, parts)
         if jobs:
-            _fill_store(recipe, dataset, pool, on_progress)
+            _fill_store(recipe, dataset, parts, pool, on_progress)
             _train_branches(recipe, output, jobs, pool, on_progress)
         models = [_assemble(recipe, dataset, output, part) for part in parts]
         scores = [
@@ -165,24 +173,34 @@ def _trunk_of(config: TrunkMixtureConfig) -> Trunk:
 
 
 def _fill_store(
-    recipe: RunPlan, dataset: EyeTrackingDataset, pool: ProcessPoolExecutor, on_progress: OnProgress
+    recipe: RunPlan,
+    dataset: EyeTrackingDataset,
+    parts: list[Part],
+    pool: ProcessPoolExecutor,
+    on_progress: OnProgress,
 ) -> None:
     mirrored = (False, True) if recipe.data.mirror else (False,)
-    views = [View(i, m) for i in range(len(dataset)) for m in mirrored]
+    asked: set[bytes] = set()
     jobs = []
-    for config in _features(recipe):
-        features = StoredFeatures(config, config.trunk_outputs, dataset, recipe.store)
-        missing = features.missing(views)
-        features.store.close()
-        chunks = [missing[i : i + _VIEWS_PER_JOB] for i in range(0, len(missing), _VIEWS_PER_JOB)]
-        jobs += [pool.submit(_fill, recipe, config, chunk) for chunk in chunks]
+    for number in range(len(recipe.branches)):
+        for part in parts:
+            features = stored_features(recipe, part, number, dataset)
+            views = [View(i, m) for i in part.fit + part.validation for m in mirrored]
+            missing = features.missing(views)
+            missing = [view for view in missing if asked.isdisjoint(features.keys(view).values())]
+            features.store.close()
+            for view in missing:
+                asked.update(features.keys(view).values())
+            for start in range(0, len(missing), _VIEWS_PER_JOB):
+                chunk = missing[start : start + _VIEWS_PER_JOB]
+                jobs.append(pool.submit(_fill, recipe, part, number, chunk))
     _follow(jobs, "features", on_progress)
 
 
-def _fill(recipe: RunPlan, config: TrunkMixtureConfig, views: list[View]) -> None:
+def _fill(recipe: RunPlan, part: Part, number: int, views: list[View]) -> None:
     dataset = load_dataset(recipe.data.name, recipe.data.root)
-    features = StoredFeatures(config, config.trunk_outputs, dataset, recipe.store)
-    trunk = _trunk_of(config)
+    features = stored_features(recipe, part, number, dataset)
+    trunk = _trunk_of(recipe.features_of(number))
     for view in views:
         features.fill(view, trunk)
     features.store.close()
@@ -244,14 +262,21 @@ def _assemble(recipe: RunPlan, dataset: EyeTrackingDataset, output: Path, part: 
         )
         for number, seed in _branches(recipe)
     }
-    prior = CenterBias(dataset.subset(part.fit), recipe.data.centerbias_sigma_px)
-    config = recipe.features_of(0)
-    centerbias = prior.log_density(grid_size(config, config.input_size))
-    model, tensors = joined(recipe, trained, torch.from_numpy(centerbias))
+    model, tensors = joined(recipe, trained, part.held_out, _of_fit(recipe, dataset, part))
     load_trained(model, tensors, str(path.parent))
     card = _card(recipe, dataset, part)
     save_checkpoint(model, path, card, half=True, graph=graph_of(model))
     return path
+
+
+def _of_fit(recipe: RunPlan, dataset: EyeTrackingDataset, part: Part) -> dict[str, torch.Tensor]:
+    """What a model takes from the fitted images as it is."""
+    fitted = dataset.subset(part.fit)
+    if isinstance(recipe, ScanpathRecipe):
+        return {"viewing_ms": viewing_quantiles_ms(fitted)}
+    config = recipe.features_of(0)
+    prior = CenterBias(fitted, recipe.data.centerbias_sigma_px)
+    return {"centerbias": torch.from_numpy(prior.log_density(grid_size(config, config.input_size)))}
 
 
 def _card(recipe: RunPlan, dataset: EyeTrackingDataset, part: Part) -> dict[str, Any]:

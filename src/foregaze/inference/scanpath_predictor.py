@@ -1,0 +1,245 @@
+"""Scanpath mixtures as predictors: the spatial model runs once, small networks at every step."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from foregaze.inference.centerbias import CenterBiasLike
+from foregaze.inference.conditional import Conditional, Extent
+from foregaze.inference.onnx_engine import OnnxEngine
+from foregaze.inference.prediction import Prediction
+from foregaze.inference.predictor import Predictor
+from foregaze.inference.trunk_predictor import threads_for, trunk_inputs
+from foregaze.models.next_fixation import Past, Scene
+from foregaze.models.scanpath_mixture import ScanpathMixture, Viewer
+from foregaze.ops.logdensity import mix, resample
+from foregaze.ops.sampling import sample_resampled
+from foregaze.scanpath_metrics import Scanpath
+from foregaze.types import ImageArray, Size
+
+SHORTEST_MS = 20.0
+"""A fixation that the end of viewing would cut to less is left out."""
+
+
+class ScanpathPredictor(Predictor):
+    """A scanpath mixture, ready for images of any size.
+
+    Histories may be of any length: positions of the last few are seen one by one, the others in
+    their number and whereabouts. After an empty history it predicts the first fixation.
+
+    Args:
+        name: What it was loaded as.
+        model: The network.
+        engine: What runs its `forward`.
+        device: Where that wants its inputs.
+        card: What the checkpoint says of its training.
+    """
+
+    model: ScanpathMixture
+    sees_history = True
+    starts = True
+
+    def __init__(
+        self,
+        name: str,
+        model: ScanpathMixture,
+        engine: OnnxEngine | ScanpathMixture,
+        device: torch.device,
+        card: Mapping[str, Any],
+    ) -> None:
+        super().__init__(name, model, device, card)
+        self.engine = engine
+
+    def _on(
+        self,
+        image: ImageArray,
+        centerbias: CenterBiasLike,
+        pixels_per_degree: float | None,
+        dataset: str | None,
+    ) -> Conditional:
+        size: Size = (image.shape[0], image.shape[1])
+        with threads_for(self.engine):
+            pixels, prior = trunk_inputs(self.model.spatial, image, centerbias, self.mit1003)
+            run = self.engine.outputs if isinstance(self.engine, OnnxEngine) else self.engine
+            log_density, features = run(pixels.to(self.device), prior.to(self.device))
+        return _Viewing(self.model, log_density[0], prior[0].to(self.device), features[0], size)
+
+
+class _Viewing(Conditional):
+    """A scanpath mixture on one image: its spatial model has run."""
+
+    def __init__(
+        self,
+        model: ScanpathMixture,
+        log_density: Float[Tensor, "u v"],
+        prior: Float[Tensor, "u v"],
+        features: Float[Tensor, "C h w"],
+        size: Size,
+    ) -> None:
+        self.model = model
+        self.log_density, self.prior, self.features = log_density, prior, features
+        self.size = size
+        self.stride = float(model.stride)
+        height, width = (side * self.stride for side in features.shape[-2:])
+        self.scale = np.array([width / size[1], height / size[0]])
+        self.scenes: dict[int, Scene] = {}
+
+    @torch.inference_mode()
+    def __call__(self, history: Float[np.ndarray, "T 2"]) -> Prediction:
+        """See `Conditional`."""
+        past = self._past(history[None])
+        on_grid = [self._next(k, past) for k in range(len(self.model.components))]
+        at_image_size = mix(torch.stack([resample(one, self.size) for one in on_grid]))[0]
+        return Prediction(at_image_size.float().cpu().numpy(), self.prior.cpu().numpy())
+
+    def sample(
+        self,
+        history: Float[np.ndarray, "T 2"],
+        n: int,
+        length: int,
+        seed: int | None,
+        temperature: float = 1.0,
+    ) -> Float[np.ndarray, "{n} {length} 2"]:
+        """See `Conditional`."""
+        viewings = self.viewings(history, n, Extent(length), seed, temperature)
+        return np.stack([np.column_stack([one.x, one.y]) for one in viewings])
+
+    @torch.inference_mode()
+    def viewings(
+        self,
+        history: Float[np.ndarray, "T 2"],
+        n: int,
+        extent: Extent,
+        seed: int | None,
+        temperature: float = 1.0,
+    ) -> list[Scanpath]:
+        """See `Conditional`."""
+        where, when = (np.random.default_rng(child) for child in _two_seeds(seed))
+        budget_ms = self._budget_ms(extent, n, when)
+        paths = np.repeat(history[None], n, axis=0)  # (n, T, 2)
+        durations = np.full((n, len(history)), np.nan)
+        ends = np.zeros(n, dtype=np.int64)  # fixations of each scanpath that has ended
+        while not ends.all():
+            following = self._step(paths, where, temperature)
+            paths = np.concatenate([paths, following[:, None]], axis=1)
+            lasting = self._last(paths, durations, when)
+            durations = np.concatenate([durations, lasting[:, None]], axis=1)
+            taken = paths.shape[1] - len(history)
+            spent = durations[:, len(history) :].sum(1)
+            over = taken >= extent.length if extent.length else spent >= budget_ms
+            ends[over & (ends == 0)] = taken
+        whole = extent.length is not None or extent.seconds is not None
+        return [
+            _ended(path[:end], lasting[:end], None if whole else budget)
+            for path, lasting, end, budget in zip(
+                paths[:, len(history) :],
+                durations[:, len(history) :],
+                ends,
+                budget_ms,
+                strict=True,
+            )
+        ]
+
+    def _budget_ms(
+        self, extent: Extent, n: int, generator: np.random.Generator
+    ) -> Float[np.ndarray, " {n}"]:
+        """Fixation time of each scanpath: as asked, or as training viewers had."""
+        if extent.seconds is not None:
+            return np.full(n, 1000 * extent.seconds)
+        quantiles = self.model.viewing_ms.double().cpu().numpy()
+        drawn: Float[np.ndarray, " {n}"] = np.interp(
+            generator.random(n), np.linspace(0, 1, len(quantiles)), quantiles
+        )
+        return drawn
+
+    def _past(self, paths: Float[np.ndarray, "n T 2"]) -> Past:
+        """Histories as the networks take them: in working pixels, latest first."""
+        room = self.model.config.fixation.history
+        n, known = paths.shape[:2]
+        latest_first = np.full((n, max(known, room), 2), np.nan, dtype=np.float32)
+        latest_first[:, :known] = paths[:, ::-1] * self.scale
+        x, y = torch.from_numpy(latest_first).to(self.device).unbind(-1)
+        return Past(x, y)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.features.device
+
+    def _next(self, component: int, past: Past) -> Float[Tensor, "n u v"]:
+        """Log densities of the next fixation under one component."""
+        network = self.model.components[component].fixation
+        if component not in self.scenes:
+            self.scenes[component] = network.scene(
+                self.log_density, self.prior, self.features, self.stride
+            )
+        log_density: Float[Tensor, "n u v"] = network(self.scenes[component], past)
+        return log_density
+
+    def _step(
+        self, paths: Float[np.ndarray, "n T 2"], generator: np.random.Generator, temperature: float
+    ) -> Float[np.ndarray, "n 2"]:
+        """The next fixation of each path: of a component drawn at random, which is exact.
+
+        A tempered mean is not the mean of tempered densities, so that temperature takes all.
+        """
+        components = len(self.model.components)
+        if temperature != 1:
+            past = self._past(paths)
+            mean = mix(torch.stack([self._next(k, past) for k in range(components)]))
+            return sample_resampled(mean / temperature, self.size, generator)
+        following = np.empty((len(paths), 2))
+        chosen = generator.integers(components, size=len(paths))
+        for component in np.unique(chosen):
+            here = np.flatnonzero(chosen == component)
+            log_density = self._next(int(component), self._past(paths[here]))
+            following[here] = sample_resampled(log_density, self.size, generator)
+        return following
+
+    def _last(
+        self,
+        paths: Float[np.ndarray, "n T 2"],
+        before_ms: Float[np.ndarray, "n L"],
+        generator: np.random.Generator,
+    ) -> Float[np.ndarray, " n"]:
+        """How long the last fixation of each path lasts, in ms, under a component drawn anew."""
+        drawn = np.empty(len(paths))
+        chosen = generator.integers(len(self.model.components), size=len(paths))
+        for component in np.unique(chosen):
+            here = np.flatnonzero(chosen == component)
+            viewer: Viewer = self.model.components[int(component)]
+            past = self._past(paths[here])
+            room = past.x.shape[1] - 1
+            latest_first = np.full((len(here), max(room, 2)), np.nan, dtype=np.float32)
+            latest_first[:, : before_ms.shape[1]] = before_ms[here, ::-1]
+            density = viewer.duration(
+                self.features,
+                self.log_density,
+                self.stride,
+                past,
+                torch.from_numpy(latest_first).to(self.device),
+            )
+            drawn[here] = density.sample(generator)
+        return drawn
+
+
+def _two_seeds(seed: int | None) -> list[np.random.SeedSequence]:
+    """Of positions and of durations, so that these do not change those."""
+    return np.random.SeedSequence(seed).spawn(2)
+
+
+def _ended(
+    path: Float[np.ndarray, "T 2"], duration_ms: Float[np.ndarray, " T"], budget_ms: float | None
+) -> Scanpath:
+    """A scanpath, its last fixation cut where the time that a viewer had was over."""
+    if budget_ms is not None:
+        left = duration_ms[-1] - (duration_ms.sum() - budget_ms)
+        if left < SHORTEST_MS and len(path) > 1:
+            path, duration_ms = path[:-1], duration_ms[:-1]
+        else:
+            duration_ms = np.append(duration_ms[:-1], max(left, SHORTEST_MS))
+    return Scanpath(path[:, 0], path[:, 1], duration_ms)
