@@ -25,7 +25,16 @@ def test_commands_in_the_docs_exist(path):
     text = (ROOT / path).read_text()
     code = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL))
     used = set(re.findall(r"^(?:\.venv/bin/)?foregaze ([a-z]+)", code, flags=re.MULTILINE))
-    assert used <= {"predict", "models", "datasets", "evaluate", "train", "convert"}
+    assert used <= {
+        "predict",
+        "scanpaths",
+        "areas",
+        "models",
+        "datasets",
+        "evaluate",
+        "train",
+        "convert",
+    }
     targets = set(re.findall(r"`?\bmake ([a-z-]+)`|^make ([a-z-]+)", text, flags=re.MULTILINE))
     makefile = (ROOT / "Makefile").read_text()
     for target in {first or second for first, second in targets}:

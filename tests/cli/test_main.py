@@ -15,10 +15,21 @@ def test_help_lists_the_commands_that_exist(run):
     outcome = run("--help")
     assert outcome.code == 0
     listed = re.findall(r"^  ([a-z]+)  ", outcome.out.partition("Commands:")[2], re.MULTILINE)
-    assert listed == ["predict", "evaluate", "train", "convert", "models", "datasets"]
+    assert listed == [
+        "predict",
+        "scanpaths",
+        "areas",
+        "evaluate",
+        "train",
+        "convert",
+        "models",
+        "datasets",
+    ]
 
 
-@pytest.mark.parametrize("command", ["predict", "evaluate", "train", "models", "datasets"])
+@pytest.mark.parametrize(
+    "command", ["predict", "scanpaths", "areas", "evaluate", "train", "models", "datasets"]
+)
 def test_each_command_has_help(run, command):
     outcome = run(command, "--help")
     assert outcome.code == 0

@@ -13,11 +13,13 @@ import typer
 
 from foregaze import __version__
 from foregaze.cli import messages
+from foregaze.cli.areas import areas
 from foregaze.cli.convert import convert
 from foregaze.cli.datasets import datasets
 from foregaze.cli.evaluate import evaluate
 from foregaze.cli.models import models
 from foregaze.cli.predict import predict
+from foregaze.cli.scanpaths import scanpaths
 from foregaze.cli.train import train
 from foregaze.errors import ForegazeError
 
@@ -31,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, evaluate, train, convert, models, datasets):
+for command in (predict, scanpaths, areas, evaluate, train, convert, models, datasets):
     app.command()(command)
 
 

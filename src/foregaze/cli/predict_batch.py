@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import typer
 from jaxtyping import Float
 
-from foregaze.cli import messages
+from foregaze.cli.batch import each_image
 from foregaze.cli.output import written_together
 from foregaze.cli.predict_plan import Plan
-from foregaze.cli.progress import FEW, ProgressDisplay
-from foregaze.errors import ImageError, ShapeError
+from foregaze.errors import ShapeError
 from foregaze.evaluation.scanpath_csv import COLUMNS
 from foregaze.images import read_image
 from foregaze.inference.centerbias import CenterBiasLike
@@ -113,33 +111,7 @@ def predict_batch(
         ForegazeError: The only image cannot be used, or what has nothing to do with the image.
         OutputError: A result cannot be written.
     """
-    done: list[Path] = []
-    problems: list[str] = []
-    warned: dict[str, list[Path]] = {}
-    with ProgressDisplay() as show:
-        for number, image in enumerate(plan.images):
-            show("images", number, len(plan.images))
-            try:
-                with messages.collected_warnings() as texts:
-                    _predict_image(predictor, image, plan, samples, viewing)
-                done.append(image)
-            except (ImageError, ShapeError) as error:
-                if not plan.is_batch:
-                    raise
-                problems.append(str(error))
-            for text in texts:
-                warned.setdefault(text, []).append(image)
-    for text, images in warned.items():
-        more = f" and {len(images) - 1} more" if len(images) > 1 else ""
-        messages.note(f"{images[0]}{more}: {text}")
-    if len(done) <= FEW:
-        for image in done:
-            for name in plan.names(image):
-                typer.echo(plan.output / name)
-    else:
-        count = f"{len(done)} of {len(plan.images)}" if problems else f"{len(done)}"
-        typer.echo(f"{count} images: {' and '.join(plan.formats)} files in {plan.output}")
-    return problems
+    return each_image(plan, lambda image: _predict_image(predictor, image, plan, samples, viewing))
 
 
 def _predict_image(

@@ -1,4 +1,4 @@
-"""What `foregaze predict` is to read and write, checked before anything is predicted."""
+"""What a command is to read and write for images, checked before anything is predicted."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -22,10 +22,12 @@ class Plan:
     """Several images or a folder were given: bad ones are skipped."""
     problems: tuple[str, ...]
     """Why inputs of a batch are not among the images."""
+    joint: str = "."
+    """Between an image's stem and a format in the name of a result."""
 
     def names(self, image: Path) -> list[str]:
         """File names of an image's results, one for each format."""
-        return [f"{image.stem}.{extension}" for extension in self.formats]
+        return [f"{image.stem}{self.joint}{ending}" for ending in self.formats]
 
     def targets(self) -> list[Path]:
         """All files that are to be written."""
@@ -39,6 +41,7 @@ def plan_predictions(
     *,
     overwrite: bool,
     keep: Sequence[Path] = (),
+    joint: str = ".",
 ) -> Plan:
     """Find the images and make sure that their results can be written.
 
@@ -48,6 +51,7 @@ def plan_predictions(
         formats: Extensions of the results.
         overwrite: Replace files that exist.
         keep: Files that must never be replaced, besides the images.
+        joint: Between an image's stem and a format in the name of a result.
 
     Raises:
         ImageError: The only image is none, or a folder holds none.
@@ -65,7 +69,7 @@ def plan_predictions(
             problems.append(str(error))
     if not is_batch:
         image_size(images[0])  # before a model is loaded in vain
-    plan = Plan(tuple(images), output, formats, is_batch, tuple(problems))
+    plan = Plan(tuple(images), output, formats, is_batch, tuple(problems), joint)
     _check_stems(plan)
     check_folder(output)
     _check_targets(plan, [*images, *keep], overwrite=overwrite)
