@@ -1,5 +1,7 @@
 """A toy run that trains viewers on a toy spatial model, with densities out of sample."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -39,7 +41,7 @@ def spatial_run(small_osie, tmp_path_factory):
                 }
             ],
             "data": {"root": str(small_osie), "folds": 3},
-            "parts": ["fold-0", "folds-0-1", "folds-0-2"],
+            "parts": ["folds", "pairs"],
             "metrics": ["LL"],
             "store": str(folder / "store"),
         }
@@ -58,7 +60,7 @@ def recipe_on(spatial_run, small_osie, **changes):
             "spatial_run": str(spatial_run / "run"),
             "branches": [branch | changes],
             "data": {"root": str(small_osie), "folds": 3},
-            "parts": ["fold-0"],
+            "parts": ["fold-0", "fold-1"],
             "metrics": ["LL"],
             "store": str(spatial_run / "store"),
         }
@@ -75,7 +77,7 @@ def trained(spatial_run, small_osie, tmp_path_factory):
 
 def test_a_run_makes_a_model_that_predicts_samples_and_is_scored(trained, small_osie):
     output, report = trained
-    assert report.images == 4
+    assert report.images == 8
     assert np.isfinite(report.metrics["LL"].mean)
     model = load_model(str(output / "fold-0" / "model.safetensors"), device="cpu")
     image = load_dataset("osie", small_osie).stimuli[0]
@@ -138,6 +140,10 @@ def test_an_unknown_input_is_an_error_that_names_the_known_ones(spatial_run, sma
 
 
 def test_a_missing_spatial_model_is_an_error_before_any_training(spatial_run, small_osie, tmp_path):
-    recipe = recipe_on(spatial_run, small_osie).model_copy(update={"parts": ("fold-1",)})
-    with pytest.raises(Exception, match="folds-1-2|fold-1"):
+    recipe = recipe_on(spatial_run, small_osie).model_copy(update={"parts": ("fold-0",)})
+    shutil.copytree(spatial_run / "run", tmp_path / "spatial")
+    shutil.rmtree(tmp_path / "spatial" / "folds-0-1")
+    recipe = recipe.model_copy(update={"spatial_run": tmp_path / "spatial"})
+    with pytest.raises(ConfigError, match=r"folds-0-1.*no such .*'pairs'"):
         train(recipe, tmp_path / "run", resume=False, on_progress=quiet)
+    assert not (tmp_path / "run").exists()

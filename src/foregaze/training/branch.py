@@ -11,12 +11,12 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from foregaze.data import load_dataset
 from foregaze.data.folds import assign_folds, split_validation
 from foregaze.errors import DataError
 from foregaze.models import AnyModel
 from foregaze.models.checkpoint import save_checkpoint
 from foregaze.training.components import HeadComponent, component_of, initial_model
+from foregaze.training.dataset import training_data
 from foregaze.training.examples import Examples, StoredFeatures
 from foregaze.training.module import BranchTraining
 from foregaze.training.recipe import RunPlan, Stage
@@ -102,9 +102,9 @@ def _stage_module(
     recipe: RunPlan, part: Part, number: int, stage: Stage, seed: int, model: AnyModel
 ) -> BranchTraining:
     component = component_of(recipe, number, model)
-    dataset = load_dataset(stage.dataset or recipe.data.name, recipe.data.root)
+    dataset = training_data(recipe.data, stage.dataset)
     if stage.dataset is not None:
-        images = len(load_dataset(recipe.data.name, recipe.data.root))
+        images = len(training_data(recipe.data))
         if len(dataset) != images:
             raise DataError(
                 f"stage {stage.name!r}: {dataset.name} has {len(dataset)} images, expected the "

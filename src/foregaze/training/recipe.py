@@ -37,6 +37,9 @@ class DataConfig(Config):
     name: str = "osie"
     """Data set of the final stage, which folds, validation and reports are made of."""
     root: Path
+    exclude: Path | None = None
+    """Text file with names of images that no part may see, such as a benchmark's test images; their
+    copies are left out as well."""
     folds: int = Field(5, ge=2)
     validation_images: int = Field(0, ge=0)
     """Images of each part's training set that are held back; the epoch that is best on them is

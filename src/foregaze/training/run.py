@@ -17,7 +17,6 @@ import torch
 import yaml
 
 from foregaze.backbones.staged import create_backbone
-from foregaze.data import load_dataset
 from foregaze.data.centerbias import CenterBias
 from foregaze.errors import ConfigError, DataError, OutputError
 from foregaze.evaluation.evaluate import evaluate
@@ -35,6 +34,7 @@ from foregaze.training.branch import (
     train_branch,
 )
 from foregaze.training.components import graph_of, joined
+from foregaze.training.dataset import training_data
 from foregaze.training.examples import View, viewing_quantiles_ms
 from foregaze.training.recipe import RunPlan
 from foregaze.training.recipes import read_recipe
@@ -69,10 +69,13 @@ def train(recipe: RunPlan, output: Path, *, resume: bool, on_progress: OnProgres
         WeightsError: If a backbone's weights are not there.
         DataError: If the data set is not as published.
     """
-    dataset = load_dataset(recipe.data.name, recipe.data.root)
+    dataset = training_data(recipe.data)
     parts = [make_part(recipe, dataset, name) for name in recipe.part_names()]
     for config in _features(recipe):
         _trunk_of(config)  # a stage or weights that are not there show before any work is done
+    if isinstance(recipe, ScanpathRecipe):
+        for part in parts:
+            recipe.check_spatial_models(part.held_out)
     _claim_output(recipe, output, resume=resume)
     with _workers(recipe) as pool:
         jobs = _unfinished_branches(recipe, output, parts)
@@ -187,7 +190,7 @@ def _fill_store(
             features = stored_features(recipe, part, number, dataset)
             views = [View(i, m) for i in part.fit + part.validation for m in mirrored]
             missing = features.missing(views)
-            missing = [view for view in missing if asked.isdisjoint(features.keys(view).values())]
+            missing = [v for v in missing if not asked.issuperset(features.keys(v).values())]
             features.store.close()
             for view in missing:
                 asked.update(features.keys(view).values())
@@ -198,7 +201,7 @@ def _fill_store(
 
 
 def _fill(recipe: RunPlan, part: Part, number: int, views: list[View]) -> None:
-    dataset = load_dataset(recipe.data.name, recipe.data.root)
+    dataset = training_data(recipe.data)
     features = stored_features(recipe, part, number, dataset)
     trunk = _trunk_of(recipe.features_of(number))
     for view in views:
@@ -290,7 +293,7 @@ def _card(recipe: RunPlan, dataset: EyeTrackingDataset, part: Part) -> dict[str,
 
 
 def _score(recipe: RunPlan, part: Part, model: Path) -> None:
-    dataset = load_dataset(recipe.data.name, recipe.data.root)
+    dataset = training_data(recipe.data)
     if not part.test:
         raise DataError(f"{part.name}: has no test images")
     scored = predicting(load_model(str(model)), dataset, recipe.name)

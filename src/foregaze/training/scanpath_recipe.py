@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from foregaze.config import read_config
+from foregaze.errors import ConfigError
 from foregaze.models.fixation_duration import FixationDurationConfig
 from foregaze.models.next_fixation import NextFixationConfig
 from foregaze.models.scanpath_mixture import ScanpathMixtureConfig
@@ -50,6 +51,21 @@ class ScanpathRecipe(RunPlan):
     def spatial_model(self, held_out: Sequence[int]) -> Path:
         """Checkpoint of the spatial model that did not see some folds."""
         return self.spatial_run / part_without(sorted(set(held_out))) / "model.safetensors"
+
+    def check_spatial_models(self, held_out: Sequence[int]) -> None:
+        """Look for all spatial models that a part needs.
+
+        Raises:
+            ConfigError: If one is not there.
+        """
+        needed = [held_out, *([*held_out, k] for k in range(self.data.folds))]
+        for path in map(self.spatial_model, needed):
+            if not path.is_file():
+                raise ConfigError(
+                    f"spatial_run: {path}: no such file; train the spatial model with its parts "
+                    "'folds', 'all' and 'pairs' first: foregaze train ... --resume "
+                    "--set 'parts=[folds,all,pairs]'"
+                )
 
     def model_config_of(self, held_out: Sequence[int], components: int) -> ScanpathMixtureConfig:
         """The configuration of the model of a part."""
