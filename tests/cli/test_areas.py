@@ -61,7 +61,7 @@ def test_a_table_is_printed_and_results_are_written(run, photo, boxes, fake, tmp
     assert lines[0] == "photo.png, within 0.7 s; 100 viewings: model (fake)"
     assert lines[2].startswith("left   100 [96, 100]  0 [0, 0]")
     assert lines[3].startswith("right  50 [40, 60]    250 [250, 250]")
-    names = [f"photo.areas.{ending}" for ending in ("json", "csv", "png")]
+    names = [f"photo-areas.{ending}" for ending in ("json", "csv", "png")]
     assert lines[-3:] == [f"foregaze-output/{name}" for name in names]
     folder = tmp_path / "foregaze-output"
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
@@ -148,7 +148,7 @@ def test_recorded_fixations_stand_beside_the_model(run, boxes, fake, osie_root, 
         ["right", "model"],
         ["right", "recorded"],
     ]
-    content = json.loads((tmp_path / "foregaze-output" / "1002.areas.json").read_text())
+    content = json.loads((tmp_path / "foregaze-output" / "1002-areas.json").read_text())
     assert [source["source"] for source in content["sources"]] == ["model", "recorded"]
     assert content["sources"][1]["viewings"] == 15
 
@@ -159,7 +159,7 @@ def test_recorded_fixations_stand_beside_the_model(run, boxes, fake, osie_root, 
         ("osie", "'osie', expected NAME=DIR, such as osie=/data/osie"),
         ("osy={root}", "unknown data set 'osy'; known: cat2000"),
         ("osie=nowhere", "nowhere/stimuli: no such folder"),
-        ("osie={root}", "none of the 3 images is called 'photo.png', expected one; their names"),
+        ("osie={root}", "photo.png: osie has no image of this name"),
     ],
 )
 def test_recordings_that_are_not_there_are_refused(
@@ -177,7 +177,7 @@ def test_recordings_on_a_version_of_another_size_are_refused(
     options = ("--fixations", "3", "--recorded", f"osie={osie_root}")
     boxes = write_boxes(tmp_path / "b.csv")
     error = run("areas", image, "--areas", boxes, *options).error()
-    assert "'1001.jpg' has 80x60 px there, and " in error
+    assert "1001.jpg: has 160 x 120 pixels, but 80 x 60 in osie" in error
 
 
 @pytest.mark.parametrize(
@@ -217,13 +217,13 @@ def test_wrong_inputs_are_refused_before_a_model_is_loaded(run, photo, boxes, tm
 def test_results_are_replaced_on_demand_and_inputs_never(run, photo, fake, tmp_path):
     output = tmp_path / "foregaze-output"
     output.mkdir()
-    boxes = write_boxes(output / "photo.areas.csv")
+    boxes = write_boxes(output / "photo-areas.csv")
     options = ("--fixations", "3")
     error = run("areas", photo, "--areas", boxes, *options, "--overwrite").error()
     assert "the result would replace the input" in error
     other = write_boxes(tmp_path / "boxes.csv")
     error = run("areas", photo, "--areas", other, *options).error()
-    assert "photo.areas.csv: exists already; give another --output, or --overwrite" in error
+    assert "photo-areas.csv: exists already; give another --output, or --overwrite" in error
     assert run("areas", photo, "--areas", other, *options, "--overwrite").code == 0
 
 

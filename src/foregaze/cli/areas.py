@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foregaze.cli import messages
-from foregaze.cli.options import CheckpointSource, DeviceName, ModelName
+from foregaze.cli.options import CheckpointSource, DeviceName, ModelName, parse_dataset
 from foregaze.cli.output import written_together
 from foregaze.cli.table import print_table
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from foregaze.evaluation.area_report import AreaReport, Horizon
     from foregaze.inference.predictor import Predictor
     from foregaze.scanpath_metrics import Scanpath
-    from foregaze.types import ImageArray, Size
+    from foregaze.types import ImageArray
 
 FORMATS = ("areas.json", "areas.csv", "areas.png")
-"""Endings of the results, after the image's stem."""
+"""Ends of the results' names, after the image's stem and a hyphen."""
 
 MOST_FIXATIONS = 1_000_000
 """Sampled fixations of all viewings; of viewings for a time, five a second are counted on."""
@@ -90,6 +90,7 @@ def areas(
     _check_amount(scanpaths, seconds, fixations)
 
     from foregaze.cli.predict_plan import plan_predictions
+    from foregaze.cli.recorded import Observers
     from foregaze.data.areas import cut_areas_note, read_areas
     from foregaze.evaluation.area_report import Horizon
     from foregaze.evaluation.areas import look_at_areas
@@ -99,7 +100,7 @@ def areas(
     pixels = read_image(image)
     size = (pixels.shape[0], pixels.shape[1])
     inputs = [areas, *([Path(checkpoint)] if checkpoint is not None else [])]
-    plan = plan_predictions([image], output, FORMATS, overwrite=overwrite, keep=inputs)
+    plan = plan_predictions([image], output, FORMATS, overwrite=overwrite, keep=inputs, joint="-")
     found = read_areas(areas, size, image.name, background=background)
     look = partial(
         look_at_areas,
@@ -111,8 +112,14 @@ def areas(
     )
     humans = None
     if recorded is not None:
-        name, viewings = _recorded_viewings(recorded, image, size)
-        humans = look(viewings, source="recorded", name=name)
+        name, root = parse_dataset(recorded, "--recorded")
+        observers = Observers(name, root)
+        humans = look(observers.on(image), source="recorded", name=name)
+        if observers.start_is_given:
+            messages.note(
+                f"{name}: viewers were made to start at the image's center, and that first "
+                "fixation counts"
+            )
 
     from foregaze.inference.zoo import load_model
 
@@ -146,44 +153,6 @@ def _check_amount(scanpaths: int, seconds: float | None, fixations: int | None) 
             f"{MOST_FIXATIONS:,}",
             param_hint="--scanpaths",
         )
-
-
-def _recorded_viewings(given: str, image: Path, size: "Size") -> "tuple[str, list[Scanpath]]":
-    """Name of a data set, and its scanpaths on the image of this file name."""
-    from foregaze.data import load_dataset
-    from foregaze.errors import DataError
-    from foregaze.evaluation.scanpaths import scanpaths_by_image
-
-    name, equals, root = given.partition("=")
-    if not (name and equals and root):
-        raise typer.BadParameter(
-            f"{given!r}, expected NAME=DIR, such as osie=/data/osie", param_hint="--recorded"
-        )
-    dataset = load_dataset(name, root)
-    numbers = [n for n, path in enumerate(dataset.stimuli.paths) if path.name == image.name]
-    here = [n for n in numbers if dataset.stimuli.paths[n].resolve() == image.resolve()]
-    numbers = here or numbers
-    if len(numbers) != 1:
-        raise DataError(
-            f"--recorded {given}: {len(numbers) or 'none'} of the {len(dataset)} images is called "
-            f"{image.name!r}, expected one; their names begin with {dataset.stimuli.names[0]!r}"
-        )
-    (number,) = numbers
-    height, width = dataset.stimuli.sizes[number]
-    if (height, width) != size:
-        raise DataError(
-            f"--recorded {given}: {image.name!r} has {width}x{height} px there, and {image} has "
-            f"{size[1]}x{size[0]} px (W x H)"
-        )
-    viewings = scanpaths_by_image(dataset.on_image(number)).get(number)
-    if not viewings:
-        raise DataError(f"--recorded {given}: there are no fixations on {image.name!r}")
-    if dataset.starts_at_center:
-        messages.note(
-            f"{name}: viewers were made to start at the image's center, and that first fixation "
-            "counts"
-        )
-    return name, viewings
 
 
 def _sample(

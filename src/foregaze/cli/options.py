@@ -70,3 +70,13 @@ def parse_networks(given: list[str] | None) -> dict[str, str]:
             raise typer.BadParameter(f"{name!r} is given twice", param_hint="--network")
         networks[name] = source
     return networks
+
+
+def parse_dataset(given: str, option: str) -> tuple[str, str]:
+    """Name and folder of a data set, from NAME=DIR."""
+    name, equals, root = given.partition("=")
+    if not (name and equals and root):
+        raise typer.BadParameter(
+            f"{given!r}, expected NAME=DIR, such as osie=/data/osie", param_hint=option
+        )
+    return name, root

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 FIXATIONS = 100
 LENGTH = 8
+MOST_SECONDS = 600
+PER_SECOND = 5
+"""Fixations that are counted on where a time is asked for."""
 MOST_SAMPLES = 1_000_000
 """Sampled fixations for one image."""
 
@@ -82,9 +85,16 @@ def predict(
         typer.Option(
             metavar="T",
             min=1,
-            help="Sampled fixations of a scanpath; those of --history, or the one at the image's "
-            "center, come before them in the csv of a model that sees past fixations.  "
-            f"[default: {LENGTH}]",
+            help="Sampled fixations of a scanpath; past ones that a model takes as given, such as "
+            f"those of --history, come before them in the csv.  [default: {LENGTH}]",
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            help="In place of --length, for models that know durations: fixation time of a "
+            "scanpath, which its last fixation reaches. Durations go into the csv.",
         ),
     ] = None,
     seed: Annotated[
@@ -112,7 +122,8 @@ def predict(
         typer.Option(
             metavar="X,Y",
             help="For models that see past fixations: one of them, in pixels. Repeat for several, "
-            f"oldest first; {NO_HISTORY} for none at all.  [default: the image's center]",
+            f"oldest first; {NO_HISTORY} for none at all.  [default: the image's center; none for "
+            "models that predict first fixations]",
         ),
     ] = None,
     viewers: Viewers = None,
@@ -130,7 +141,7 @@ def predict(
     fixations sampled from it. Images of a batch that cannot be used are skipped and listed at
     the end.
     """
-    per_path = _fixations_per_path(fixations, scanpaths, length)
+    per_path = _fixations_per_path(fixations, scanpaths, length, seconds)
     past = _past_fixations(history)
     networks = parse_networks(network)
     if pixels_per_degree is not None and not 0 < pixels_per_degree < math.inf:
@@ -150,9 +161,11 @@ def predict(
     prior = read_centerbias(centerbias)
 
     from foregaze.cli.predict_batch import Samples, Viewing, predict_batch
+    from foregaze.inference.conditional import Extent
     from foregaze.inference.zoo import load_model
 
-    samples = Samples(scanpaths or fixations or FIXATIONS, per_path, seed)
+    extent = None if scanpaths is None else Extent(per_path, seconds)
+    samples = Samples(scanpaths or fixations or FIXATIONS, extent, seed)
     viewing = Viewing(prior, past, pixels_per_degree, viewers)
     problems = list(plan.problems)
     if plan.images:
@@ -190,9 +203,10 @@ def _note_what_was_taken(
             "are drawn independently from the density"
         )
     if predictor.sees_history and past is None:
+        taken = "predicts first ones" if predictor.starts else "takes one, at the image's center"
         messages.note(
             f"model {predictor.name!r} predicts what follows past fixations: without --history it "
-            "takes one, at the image's center"
+            f"{taken}"
         )
     if pixels_per_degree is not None and not predictor.sees_resolution:
         messages.note(f"model {predictor.name!r} takes no notice of pixels per degree")
@@ -217,18 +231,29 @@ def _past_fixations(given: list[str] | None) -> list[tuple[float, float]] | None
 
 
 def _fixations_per_path(
-    fixations: int | None, scanpaths: int | None, length: int | None
+    fixations: int | None, scanpaths: int | None, length: int | None, seconds: float | None
 ) -> int | None:
-    """Fixations of each scanpath; None where single fixations are asked for."""
+    """Fixations of each scanpath; None where single ones are asked for, or a time."""
     if scanpaths is None:
-        if length is not None:
-            raise typer.BadParameter("it goes with --scanpaths", param_hint="--length")
+        for option, given in (("--length", length), ("--seconds", seconds)):
+            if given is not None:
+                raise typer.BadParameter("it goes with --scanpaths", param_hint=option)
         _check_samples(fixations or FIXATIONS, "--fixations")
         return None
     if fixations is not None:
         raise typer.BadParameter(
             "with --scanpaths, give --length instead", param_hint="--fixations"
         )
+    if seconds is not None:
+        if length is not None:
+            raise typer.BadParameter("with --seconds, leave out --length", param_hint="--length")
+        if not 0 < seconds <= MOST_SECONDS:
+            raise typer.BadParameter(
+                f"{seconds:g}, expected a number above 0 and at most {MOST_SECONDS}",
+                param_hint="--seconds",
+            )
+        _check_samples(math.ceil(scanpaths * seconds * PER_SECOND), "--scanpaths")
+        return None
     _check_samples(scanpaths * (length or LENGTH), "--scanpaths")
     return length or LENGTH
 

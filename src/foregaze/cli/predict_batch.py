@@ -2,9 +2,10 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -13,10 +14,10 @@ from foregaze.cli.batch import each_image
 from foregaze.cli.output import written_together
 from foregaze.cli.predict_plan import Plan
 from foregaze.errors import ShapeError
-from foregaze.evaluation.scanpath_csv import COLUMNS
+from foregaze.evaluation.scanpath_csv import COLUMNS, DURATION
 from foregaze.images import read_image
 from foregaze.inference.centerbias import CenterBiasLike
-from foregaze.inference.conditional import Conditional
+from foregaze.inference.conditional import Conditional, Extent
 from foregaze.inference.history import checked_history
 from foregaze.inference.prediction import Prediction
 from foregaze.inference.predictor import Predictor
@@ -25,6 +26,9 @@ from foregaze.viz import draw_prediction, save_figure
 
 _DECIMALS = 3
 
+Drawn: TypeAlias = Float[np.ndarray, "_ 3"]
+"""A scanpath: x and y in pixels, and durations in ms, NaN where they are not known."""
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -32,35 +36,50 @@ class Samples:
 
     count: int
     """Number of fixations, or of scanpaths."""
-    length: int | None
-    """Fixations of each scanpath; None for single fixations."""
+    extent: Extent | None
+    """How long scanpaths go on; None for single fixations."""
     seed: int
 
-    def draw(self, prediction: Prediction) -> Float[np.ndarray, "n T 2"]:
-        """Independent fixations as scanpaths of x, y; single fixations as scanpaths of one."""
-        length = self.length or 1
-        return prediction.sample(self.count * length, seed=self.seed).reshape(-1, length, 2)
+    @property
+    def timed(self) -> bool:
+        """Whether scanpaths end after a time, so that durations count."""
+        return self.extent is not None and self.extent.seconds is not None
 
-    def following(
-        self, conditional: Conditional, history: Float[np.ndarray, "T 2"]
-    ) -> Float[np.ndarray, "n L 2"]:
+    def draw(self, prediction: Prediction) -> list[Drawn]:
+        """Independent fixations as scanpaths; single fixations as scanpaths of one."""
+        length = 1 if self.extent is None else self.extent.length
+        assert length is not None
+        sampled = prediction.sample(self.count * length, seed=self.seed).reshape(-1, length, 2)
+        return list(_drawn(sampled))
+
+    def following(self, conditional: Conditional, history: Float[np.ndarray, "T 2"]) -> list[Drawn]:
         """Scanpaths that go on from a history, led by it: recorded ones hold their first one."""
-        assert self.length is not None
-        sampled = conditional.sample(history, self.count, self.length, self.seed)
-        return np.concatenate([np.repeat(history[None], self.count, axis=0), sampled], axis=1)
+        assert self.extent is not None
+        if self.extent.length is not None:
+            sampled = conditional.sample(history, self.count, self.extent.length, self.seed)
+            following = list(_drawn(sampled))
+        else:
+            viewings = conditional.viewings(history, self.count, self.extent, self.seed)
+            following = [
+                _drawn(np.column_stack([one.x, one.y]), one.duration_ms) for one in viewings
+            ]
+        return [np.concatenate([_drawn(history), path]) for path in following]
 
-    def to_csv(self, scanpaths: Float[np.ndarray, "n T 2"], image: str) -> str:
+    def to_csv(self, scanpaths: Sequence[Drawn], image: str) -> str:
         """A table; scanpaths, called observers, and their fixations are numbered from 0.
 
         That of scanpaths is what `foregaze evaluate --scanpaths` reads.
         """
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
-        table.writerow(("fixation", "x", "y") if self.length is None else COLUMNS)
+        columns = ("fixation", "x", "y") if self.extent is None else COLUMNS
+        table.writerow((*columns, DURATION) if self.timed else columns)
         for observer, scanpath in enumerate(scanpaths):
-            for order, (x, y) in enumerate(scanpath):
-                place = (observer,) if self.length is None else (image, observer, order)
-                table.writerow((*place, f"{x:.{_DECIMALS}f}", f"{y:.{_DECIMALS}f}"))
+            for order, (x, y, lasting) in enumerate(scanpath):
+                place = (observer,) if self.extent is None else (image, observer, order)
+                row = (*place, f"{x:.{_DECIMALS}f}", f"{y:.{_DECIMALS}f}")
+                duration = "" if np.isnan(lasting) else f"{lasting:.{_DECIMALS}f}"
+                table.writerow((*row, duration) if self.timed else row)
         return text.getvalue()
 
 
@@ -71,7 +90,7 @@ class Viewing:
     centerbias: Callable[[Path], CenterBiasLike]
     """For the path of an image."""
     history: list[tuple[float, float]] | None
-    """Past fixations x, y, oldest first; None for the model's own choice."""
+    """Past fixations x, y, oldest first; None for what a model takes where none are given."""
     pixels_per_degree: float | None
     viewers: str | None
     """Name of a data set."""
@@ -85,12 +104,13 @@ class Viewing:
             dataset=self.viewers,
         )
 
-    def past(self, pixels: ImageArray) -> Float[np.ndarray, "T 2"]:
-        """The past fixations on an image."""
+    def past(self, pixels: ImageArray, predictor: Predictor) -> Float[np.ndarray, "T 2"]:
+        """The past fixations on an image; none at all where a model predicts first ones."""
         x_hist, y_hist = None, None
         if self.history is not None:
             x_hist, y_hist = [x for x, _ in self.history], [y for _, y in self.history]
-        return checked_history(x_hist, y_hist, (pixels.shape[0], pixels.shape[1]))
+        size = (pixels.shape[0], pixels.shape[1])
+        return checked_history(x_hist, y_hist, size, starts=predictor.starts)
 
 
 def predict_batch(
@@ -119,11 +139,11 @@ def _predict_image(
 ) -> None:
     pixels = read_image(image)
     try:
-        history = viewing.past(pixels)
+        history = viewing.past(pixels, predictor)
         conditional = viewing.on(image, pixels, predictor)
     except ShapeError as error:  # from the image's size, the center bias or the history
         raise ShapeError(f"{image}: {error}") from error
-    follows = samples.length is not None and predictor.sees_history
+    follows = samples.extent is not None and (predictor.sees_history or samples.timed)
     prediction = None
     if not follows or set(plan.formats) != {"csv"}:
         prediction = conditional(history)
@@ -132,8 +152,6 @@ def _predict_image(
     else:
         assert prediction is not None
         scanpaths = samples.draw(prediction)
-    scale = 10**_DECIMALS  # rounding up could carry a fixation out of the image
-    scanpaths = np.floor(scanpaths * scale) / scale
     with written_together(plan.output, plan.names(image)) as unfinished:
         for extension, path in zip(plan.formats, unfinished, strict=True):
             if extension == "csv":
@@ -142,10 +160,22 @@ def _predict_image(
                 continue
             assert prediction is not None
             if extension == "png":
-                _write_picture(path, pixels, prediction, scanpaths.reshape(-1, 2), image.name)
+                points = np.concatenate(scanpaths)[:, :2]
+                _write_picture(path, pixels, prediction, points, image.name)
             else:
                 with path.open("wb") as file:  # given a name, np.save would add an extension
                     np.save(file, prediction.log_density)
+
+
+def _drawn(
+    positions: Float[np.ndarray, "*n 2"], duration_ms: Float[np.ndarray, "*n"] | None = None
+) -> Float[np.ndarray, "*n 3"]:
+    """Positions as the table has them, rounded down lest they leave the image, and durations."""
+    scale = 10**_DECIMALS
+    rounded = np.floor(positions * scale) / scale
+    if duration_ms is None:
+        duration_ms = np.full(positions.shape[:-1], np.nan)
+    return np.concatenate([rounded, duration_ms[..., None]], axis=-1)
 
 
 def _write_picture(

@@ -15,6 +15,7 @@ from foregaze.cli.options import (
     ModelName,
     Networks,
     Viewers,
+    parse_dataset,
     parse_networks,
 )
 from foregaze.cli.predict import SKIPPED
@@ -153,8 +154,8 @@ def scanpaths(
     prior = read_centerbias(centerbias)
 
     from foregaze.cli.predict_batch import Viewing
+    from foregaze.cli.recorded import Observers
     from foregaze.cli.scanpaths_batch import Recorded, Sampling, draw_batch
-    from foregaze.cli.scanpaths_observers import Observers
     from foregaze.inference.conditional import Extent
     from foregaze.inference.zoo import load_model
 
@@ -217,9 +218,4 @@ def _check_options(
         if observer is not None:
             raise typer.BadParameter("it goes with --observers", param_hint="--observer")
         return None
-    name, equals, root = observers.partition("=")
-    if not (name and equals and root):
-        raise typer.BadParameter(
-            f"{observers!r}, expected NAME=DIR, such as osie=/data/osie", param_hint="--observers"
-        )
-    return name, root
+    return parse_dataset(observers, "--observers")

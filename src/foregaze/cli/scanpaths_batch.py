@@ -12,7 +12,7 @@ from foregaze.cli.batch import each_image
 from foregaze.cli.output import written_together
 from foregaze.cli.predict_batch import Viewing
 from foregaze.cli.predict_plan import Plan
-from foregaze.cli.scanpaths_observers import Observers
+from foregaze.cli.recorded import Observers
 from foregaze.errors import DataError, ImageError, ShapeError
 from foregaze.evaluation.scanpath_csv import COLUMNS, DURATION
 from foregaze.images import read_image

@@ -1,4 +1,4 @@
-"""The option --observers: recorded scanpaths on the images of a data set."""
+"""Options that name a data set with recorded scanpaths: --observers and --recorded."""
 
 from pathlib import Path
 

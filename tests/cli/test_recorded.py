@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from foregaze.cli.scanpaths_observers import Observers
+from foregaze.cli.recorded import Observers
 from foregaze.data import load_dataset
 from foregaze.errors import DataError, UnknownNameError
 
