@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 OSIE ?= ../shared/osie
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test format lint type imports docs check train-default train-deepgaze \
+.PHONY: help setup demo test format lint type imports docs check train-default train-deepgaze train-scanpath \
+	train-split explore-scanpath \
 	osie-table benchmark benchmark-metrics benchmark-deepgaze clean
 
 help:
@@ -14,6 +15,9 @@ help:
 	@echo "make test           run the tests (needs OSIE in $(OSIE))"
 	@echo "make check          tests, lint, types, import contract, docs: what CI runs"
 	@echo "make train-default  make the shipped weights again from OSIE (hours)"
+	@echo "make train-scanpath train the shipped scanpath model again, on the run of train-default"
+	@echo "make train-split    train spatial and scanpath models without the literature's test images"
+	@echo "make explore-scanpath  compare what the scanpath model may see"
 	@echo "make train-deepgaze train the heads of DeepGaze I, II, IIE and III on OSIE, by folds"
 	@echo "make osie-table     score baselines and models on OSIE out of fold, into docs/osie.md"
 	@echo "make benchmark      time predictions against their backbone passes"
@@ -62,6 +66,19 @@ train-default: setup
 	$(BIN)/python tools/ship.py runs/default
 	$(BIN)/python tools/ship.py runs/default-best
 	$(BIN)/python tools/ship.py runs/default-fast
+
+train-scanpath: setup
+	$(BIN)/foregaze train configs/default.yaml --set data.root=$(OSIE) --set 'parts=[folds,all,pairs]' --output runs/default --resume
+	$(BIN)/foregaze train configs/default-scanpath.yaml --set data.root=$(OSIE) --output runs/default-scanpath --resume
+	$(BIN)/python tools/ship.py runs/default-scanpath
+
+train-split: setup
+	$(BIN)/foregaze train configs/osie-split-default.yaml --set data.root=$(OSIE) --output runs/osie-split-default --resume
+	$(BIN)/foregaze train configs/osie-split-scanpath.yaml --set data.root=$(OSIE) --output runs/osie-split-scanpath --resume
+	$(BIN)/foregaze train configs/osie-split-deepgaze3.yaml --set data.root=$(OSIE) --output runs/osie-split-deepgaze3 --resume
+
+explore-scanpath: setup
+	$(BIN)/python tools/explore_scanpath.py
 
 train-deepgaze: setup
 	for run in osie-deepgaze2 osie-deepgaze1 osie-deepgaze2e osie-deepgaze3; do \

@@ -3,13 +3,12 @@
 For each shipped model: the median time of `predict` for one 800x600 image (an array in memory,
 model loaded), of its own backbone passes alone in the same runtime, and of one pass of Lite2 at
 768x576 plus one at 384x288. Prints ratios, whose parts alternate so that the machine's drift
-cancels, and milliseconds. Run with OMP_NUM_THREADS=1 for one core.
+cancels, and milliseconds. Of the scanpath model it times the next fixation, its image ready. Run
+with OMP_NUM_THREADS=1 for one core.
 """
 
 import argparse
 import io
-import statistics
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +21,10 @@ from torch import nn
 import foregaze
 from foregaze.backbones.staged import create_backbone, default_weights
 from foregaze.images import read_image
+from foregaze.inference.conditional import Extent
 from foregaze.inference.zoo import shipped_models
 from foregaze.models.trunk_mixture import TrunkMixtureConfig
+from timing import medians_ms
 
 Pass = Callable[[], object]
 
@@ -61,16 +62,44 @@ def backbone_pass(name: str, size: tuple[int, int]) -> Pass:
     return lambda: session.run(None, inputs)
 
 
-def medians_ms(passes: list[Pass], runs: int) -> list[float]:
-    """Median time of each pass in milliseconds; the passes take turns."""
-    times: list[list[float]] = [[] for _ in passes]
-    for run in range(runs + 2):
-        for each, one in zip(times, passes, strict=True):
-            start = time.perf_counter()
-            one()
-            if run >= 2:  # two rounds to warm up
-                each.append(time.perf_counter() - start)
-    return [1000 * statistics.median(each) for each in times]
+def time_spatial(name: str, image: np.ndarray, reference: dict[str, Pass], runs: int) -> None:
+    """Print what a prediction costs, against bare passes."""
+    model = foregaze.load_model(name, device="cpu")
+    config: TrunkMixtureConfig = model.model.config
+    own = backbone_pass(config.backbone, config.input_size)
+    passes: dict[str, Pass] = {"predict": lambda: model.predict(image), "bare": own, **reference}
+    ms = medians_ms(passes, runs)
+    pair = ms["large"] + ms["small"]
+    print(
+        f"{name}: predict {ms['predict']:.1f} ms; {ms['predict'] / ms['bare']:.2f}x its backbone "
+        f"pass alone ({ms['bare']:.1f} ms); {ms['predict'] / pair:.2f}x Lite2 at 768x576 plus "
+        f"384x288 ({pair:.1f} ms)"
+    )
+
+
+def time_scanpaths(name: str, image: np.ndarray, runs: int) -> None:
+    """Print what another fixation of all scanpaths costs, against what the image costs once."""
+    model = foregaze.load_model(name, device="cpu")
+    conditional = model.on(image)
+    nothing = np.empty((0, 2))
+    passes: dict[str, Pass] = {
+        "image": lambda: model.on(image),
+        "predict": lambda: conditional(nothing),
+        **{
+            f"{n} {length}": lambda n=n, length=length: conditional.viewings(
+                nothing, n, Extent(length=length), 0
+            )
+            for n in (10, 100)
+            for length in (1, 11)
+        },
+    }
+    ms = medians_ms(passes, runs)
+    ten, hundred = ((ms[f"{n} 11"] - ms[f"{n} 1"]) / 10 for n in (10, 100))
+    print(
+        f"{name}: one more fixation and its duration of 10 scanpaths {ten:.1f} ms, of 100 "
+        f"{hundred:.1f} ms; the image {ms['image']:.1f} ms, once; a density after a history "
+        f"{ms['predict']:.1f} ms"
+    )
 
 
 def main() -> None:
@@ -81,20 +110,16 @@ def main() -> None:
     arguments = parser.parse_args()
     image = read_image(sorted((arguments.osie / "stimuli").glob("*.jpg"))[0])
     lite2 = "tf_efficientnet_lite2"
-    reference = [backbone_pass(lite2, (576, 768)), backbone_pass(lite2, (288, 384))]
+    reference = {
+        "large": backbone_pass(lite2, (576, 768)),
+        "small": backbone_pass(lite2, (288, 384)),
+    }
     print(f"{torch.get_num_threads()} thread(s), medians of {arguments.runs} runs")
     for name in shipped_models():
-        model = foregaze.load_model(name, device="cpu")
-        config: TrunkMixtureConfig = model.model.config
-        own = backbone_pass(config.backbone, config.input_size)
-        predict, bare, large, small = medians_ms(
-            [lambda model=model: model.predict(image), own, *reference], arguments.runs
-        )
-        print(
-            f"{name}: predict {predict:.1f} ms; {predict / bare:.2f}x its backbone pass alone "
-            f"({bare:.1f} ms); {predict / (large + small):.2f}x Lite2 at 768x576 plus 384x288 "
-            f"({large + small:.1f} ms)"
-        )
+        if name == "default-scanpath":
+            time_scanpaths(name, image, arguments.runs)
+        else:
+            time_spatial(name, image, reference, arguments.runs)
 
 
 if __name__ == "__main__":

@@ -16,18 +16,18 @@ Everything that is compared takes turns; medians. Run it on an idle machine.
 
 import argparse
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+
+from timing import medians_ms
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the plain version is part of the tests
@@ -84,18 +84,6 @@ def backbones_of(plain: nn.Module) -> list[nn.Module]:
     return [m.features for m in plain.modules() if type(m).__name__ == "FeatureExtractor"]
 
 
-def medians(passes: dict[str, Callable[[], object]], runs: int) -> dict[str, float]:
-    """Median seconds of each; they take turns, after a round to warm up."""
-    times: dict[str, list[float]] = {name: [] for name in passes}
-    for run in range(runs + 1):
-        for name, one in passes.items():
-            start = time.perf_counter()
-            one()
-            if run:
-                times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
 def report(name: str, image: np.ndarray, runs: int, osie: Path) -> None:
     """Print one model's figures."""
     plain, ours = plain_model(name), our_model(name)
@@ -105,7 +93,7 @@ def report(name: str, image: np.ndarray, runs: int, osie: Path) -> None:
     networks = backbones_of(plain)
     with torch.inference_mode():
         difference = (ours.model(*arguments) - plain(*arguments).reshape(1, HEIGHT, WIDTH)).abs()
-        seconds = medians(
+        ms = medians_ms(
             {
                 "plain": lambda: plain(*arguments),
                 "bare": lambda: [network(small) for network in networks],
@@ -116,11 +104,11 @@ def report(name: str, image: np.ndarray, runs: int, osie: Path) -> None:
         )
     memory = {version: peak_mb(name, version, osie) for version in ("plain", "forward")}
     print(
-        f"{name}: forward {1000 * seconds['forward']:.0f} ms, "
-        f"{seconds['plain'] / seconds['forward']:.1f}x as fast as the plain version "
-        f"({1000 * seconds['plain']:.0f} ms); "
-        f"{seconds['forward'] / seconds['bare']:.2f}x its bare backbones "
-        f"({1000 * seconds['bare']:.0f} ms), predict {seconds['predict'] / seconds['bare']:.2f}x; "
+        f"{name}: forward {ms['forward']:.0f} ms, "
+        f"{ms['plain'] / ms['forward']:.1f}x as fast as the plain version "
+        f"({ms['plain']:.0f} ms); "
+        f"{ms['forward'] / ms['bare']:.2f}x its bare backbones "
+        f"({ms['bare']:.0f} ms), predict {ms['predict'] / ms['bare']:.2f}x; "
         f"largest difference {float(difference.max()):.1e}; peak memory over the loaded state "
         f"{memory['forward']:.0f} MB against {memory['plain']:.0f} MB"
     )
