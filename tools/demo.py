@@ -10,12 +10,17 @@ NAMES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 
 
 def main(output: str) -> int:
-    """Run `foregaze predict` on the photographs."""
+    """Run `foregaze predict` on the photographs, and `foregaze scanpaths` on one of them."""
     folder = Path(skimage.__file__).parent / "data"
     photographs = [str(folder / name) for name in NAMES]
-    command = [Path(sys.executable).with_name("foregaze"), "predict", *photographs]
-    options = ["--output", output, "--overwrite", "--format", "png", "--format", "csv"]
-    return subprocess.run([*command, *options], check=False).returncode
+    foregaze = Path(sys.executable).with_name("foregaze")
+    where = ["--output", output, "--overwrite"]
+    commands = [
+        ["predict", *photographs, *where, "--format", "png", "--format", "csv"],
+        ["scanpaths", photographs[0], *where, "--scanpaths", "3"],
+        ["scanpaths", photographs[0], *where, "--picture", "steps", "--picture", "animation"],
+    ]
+    return max(subprocess.run([foregaze, *command], check=False).returncode for command in commands)
 
 
 if __name__ == "__main__":
