@@ -17,7 +17,10 @@ ROOT = Path(__file__).parents[1]
 LARGEST_BYTES = 40_000_000
 
 
-@pytest.fixture(scope="module", params=shipped_models())
+SPATIAL = [name for name in shipped_models() if name != "default-scanpath"]
+
+
+@pytest.fixture(scope="module", params=SPATIAL)
 def model(request):
     return foregaze.load_model(request.param, device="cpu")
 

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from rich.progress import track
 
+from finetuning import compare
 from foregaze.models.next_fixation import INPUTS
 from foregaze.training.branch import Part, make_part, train_branch
 from foregaze.training.dataset import training_data
 from foregaze.training.recipes import read_recipe
+from foregaze.training.scanpath_recipe import ScanpathRecipe
 
 ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "runs" / "exploration-scanpath"
@@ -63,6 +65,10 @@ def main() -> None:
     for number, (name, overrides) in enumerate(track(variants().items(), "variants")):
         positions, durations = validated(overrides, RUNS / f"{number:02d}")
         lines.append(f"| {name} | {positions:.3f} | {durations:.3f} |")
+    recipe = read_recipe(ROOT / "configs" / "exploration-scanpath.yaml")
+    assert isinstance(recipe, ScanpathRecipe)
+    lines += ["", "| spatial network | positions, LL on fold 4 |", "| --- | --- |"]
+    lines += [f"| {name} | {bits:.3f} |" for name, bits in compare(recipe)]
     text = PAGE.read_text()
     head, rest = text.split(BEGIN)
     PAGE.write_text("\n".join([head + BEGIN, "", *lines, "", END]) + rest.split(END)[1])
