@@ -39,6 +39,15 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def scanpath_checkpoint(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scanpath mixture on that checkpoint, with an ONNX graph; see `toy_scanpath.py`."""
+    from tests.inference.toy_scanpath import save_toy_scanpath
+
+    path = tmp_path_factory.mktemp("scanpath") / "scanpath.safetensors"
+    return save_toy_scanpath(path, tiny_checkpoint, with_graph=True)
+
+
+@pytest.fixture(scope="session")
 def osie_root() -> Path:
     """OSIE beside the checkout: it is always there, so a test without it fails."""
     root = Path(__file__).parents[2] / "shared" / "osie"

@@ -5,7 +5,8 @@ import torch
 
 from foregaze.backbones.clip_resnet import Bottleneck
 from foregaze.backbones.tapped import create_tapped
-from tests.backbones.fill_rule import fill, fixture, fixture_image, published_lists
+from tests.backbones.spec_files import fixture, fixture_image, published_lists
+from tests.models.release_files import fill
 
 PREFIX = "features.backbone.feature_extractors.CLIP.features.1."
 

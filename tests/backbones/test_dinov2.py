@@ -6,7 +6,8 @@ import torch
 
 from foregaze.backbones.tapped import TappedBackbone, create_tapped
 from foregaze.errors import UnknownNameError
-from tests.backbones.fill_rule import fill, fixture, fixture_image, published_lists
+from tests.backbones.spec_files import fixture, fixture_image, published_lists
+from tests.models.release_files import fill
 
 PREFIX = "features.backbone.feature_extractors.DINOv2.features.1."
 

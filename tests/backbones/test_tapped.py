@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from foregaze.backbones.tapped import TAPPED, Normalization, TappedBackbone, create_tapped
 from foregaze.errors import ConfigError, UnknownNameError, WeightsError
-from tests.backbones.fill_rule import fill, fixture, fixture_image, published_lists
+from tests.backbones.spec_files import fixture, fixture_image, published_lists
+from tests.models.release_files import fill
 
 DENSENET_TAPS = (
     "features.denseblock4.denselayer32.norm1",

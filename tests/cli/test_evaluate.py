@@ -193,6 +193,30 @@ def test_a_model_of_scanpaths_is_scored_with_histories(evaluate, tmp_path):
     assert "center bias: of the data set, from other images" in notes
 
 
+def test_a_scanpath_mixture_is_scored_after_every_history(
+    evaluate, tmp_path, osie_root, scanpath_checkpoint
+):
+    assert evaluate("--metric", "LL", "--json", "r.json", model=scanpath_checkpoint).code == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert "each fixation is predicted from those before it" in report["notes"]
+    model = foregaze.load_model(str(scanpath_checkpoint), device="cpu")
+    dataset = foregaze.load_dataset("osie", osie_root)
+    of_images = []
+    for image, fixations in enumerate(map(dataset.on_image, range(len(dataset)))):
+        conditional = model.on(dataset.stimuli[image])
+        bits = []
+        for row in np.flatnonzero(fixations.order > 0):  # the first one was forced
+            before = (fixations.observer == fixations.observer[row]) & (
+                fixations.order < fixations.order[row]
+            )
+            history = np.column_stack([fixations.x[before], fixations.y[before]])
+            log_density = conditional(history).log_density
+            found = log_density[int(fixations.y[row]), int(fixations.x[row])]
+            bits.append((found + np.log(log_density.size)) / np.log(2))
+        of_images.append(np.mean(bits))
+    assert report["metrics"]["LL"]["mean"] == pytest.approx(np.mean(of_images), abs=1e-4)
+
+
 def test_options_of_deepgaze_models_reach_them(evaluate, tmp_path):
     path = save_toy(tmp_path / "msdb.safetensors", "deepgaze-msdb")
     scores = []

@@ -85,6 +85,13 @@ def test_an_unknown_device_is_refused(predict, photo):
         (["--scanpaths", "2", "--length", "-1"], "--length"),
         (["--scanpaths", "2", "--fixations", "2"], "with --scanpaths, give --length instead"),
         (["--length", "2"], "it goes with --scanpaths"),
+        (["--seconds", "2"], "it goes with --scanpaths"),
+        (["--scanpaths", "2", "--seconds", "2", "--length", "2"], "--seconds, leave out --length"),
+        (["--scanpaths", "2", "--seconds", "0"], "0, expected a number above 0 and at most 600"),
+        (["--scanpaths", "2", "--seconds", "-3"], "-3, expected a number above 0"),
+        (["--scanpaths", "2", "--seconds", "nan"], "nan, expected a number above 0"),
+        (["--scanpaths", "2", "--seconds", "601"], "601, expected a number above 0"),
+        (["--scanpaths", "100000", "--seconds", "3"], "1,500,000 fixations on each image"),
         (["--seed", "-1"], "--seed"),
     ],
 )

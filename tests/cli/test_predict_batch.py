@@ -276,3 +276,107 @@ def test_an_interrupt_leaves_nothing_half_written(
     )
     assert (outcome.code, outcome.out, outcome.err) == (130, "", "foregaze: interrupted\n")
     assert not (tmp_path / "foregaze-output").exists()
+
+
+def tables_of(outcome, tmp_path):
+    assert outcome.code == 0
+    rows = read_table(tmp_path / "foregaze-output" / "photo.csv")
+    scanpaths = {}
+    for row in rows:
+        scanpaths.setdefault(row["observer"], []).append(row)
+    return list(scanpaths.values())
+
+
+def test_scanpaths_of_a_model_that_starts_begin_with_a_drawn_fixation(
+    predict, photo, tmp_path, scanpath_checkpoint, drawn
+):
+    outcome = predict(photo, "--scanpaths", "3", "--length", "4", model=scanpath_checkpoint)
+    assert (
+        "predicts what follows past fixations: without --history it predicts first" in outcome.err
+    )
+    assert "center" not in outcome.err
+    scanpaths = tables_of(outcome, tmp_path)
+    assert [[row["order"] for row in one] for one in scanpaths] == [list("0123")] * 3
+    assert list(scanpaths[0][0]) == ["image", "observer", "order", "x", "y"]
+    found = np.array([[[float(row["x"]), float(row["y"])] for row in one] for one in scanpaths])
+    model = foregaze.load_model(str(scanpath_checkpoint))
+    np.testing.assert_allclose(found, model.sample_scanpaths(photo, 3, 4, 0), atol=1e-3)
+    ((_, log_density, x, y, _),) = drawn
+    np.testing.assert_array_equal(np.column_stack([x, y]), found.reshape(-1, 2))
+    np.testing.assert_array_equal(log_density, model.predict(photo).log_density)
+
+
+def test_a_model_that_starts_goes_on_from_a_history_and_holds_it(
+    predict, photo, tmp_path, scanpath_checkpoint
+):
+    arguments = (photo, "--scanpaths", "2", "--length", "2", "--format", "csv")
+    outcome = predict(*arguments, "--history", "20,50", model=scanpath_checkpoint)
+    assert outcome.err == ""
+    found = [[(row["x"], row["y"]) for row in one] for one in tables_of(outcome, tmp_path)]
+    assert [one[0] for one in found] == [("20.000", "50.000")] * 2
+    assert [len(one) for one in found] == [3, 3]
+    model = foregaze.load_model(str(scanpath_checkpoint))
+    expected = model.sample_scanpaths(photo, 2, 2, 0, x_hist=[20.0], y_hist=[50.0])
+    np.testing.assert_allclose(np.array(found, dtype=float)[:, 1:], expected, atol=1e-3)
+
+
+def test_scanpaths_of_some_seconds_come_with_durations(
+    predict, photo, tmp_path, scanpath_checkpoint, drawn
+):
+    arguments = (photo, "--scanpaths", "4", "--seconds", "1.5", "--seed", "2")
+    scanpaths = tables_of(predict(*arguments, model=scanpath_checkpoint), tmp_path)
+    model = foregaze.load_model(str(scanpath_checkpoint))
+    viewings = model.sample_viewings(photo, 4, seconds=1.5, seed=2)
+    assert len({len(one) for one in viewings}) > 1
+    for rows, one in zip(scanpaths, viewings, strict=True):
+        assert list(rows[0]) == ["image", "observer", "order", "x", "y", "duration_ms"]
+        for column, expected in (("x", one.x), ("y", one.y), ("duration_ms", one.duration_ms)):
+            found = np.array([float(row[column]) for row in rows])
+            np.testing.assert_allclose(found, expected, atol=1e-3)
+    ((_, _, x, _, _),) = drawn
+    assert len(x) == sum(map(len, viewings))
+
+
+def test_durations_of_a_history_are_not_known(predict, photo, tmp_path, scanpath_checkpoint):
+    arguments = (photo, "--scanpaths", "1", "--seconds", "1", "--format", "csv")
+    ((first, *others),) = tables_of(
+        predict(*arguments, "--history", "20,50", model=scanpath_checkpoint), tmp_path
+    )
+    assert (first["x"], first["y"], first["duration_ms"]) == ("20.000", "50.000", "")
+    assert sum(float(row["duration_ms"]) for row in others) >= 1000
+    assert sum(float(row["duration_ms"]) for row in others[:-1]) < 1000
+
+
+@pytest.mark.parametrize("amount", [("--length", "4"), ("--seconds", "1.5")])
+def test_scanpaths_of_a_model_that_starts_are_what_evaluate_reads(
+    run, predict, osie_root, tmp_path, scanpath_checkpoint, amount
+):
+    images = [osie_root / "stimuli" / f"100{number}.jpg" for number in (1, 2, 3)]
+    arguments = ("--scanpaths", "3", *amount, "--format", "csv")
+    assert predict(*images, *arguments, model=scanpath_checkpoint).code == 0
+    tables = [(tmp_path / "foregaze-output" / f"{i.stem}.csv").read_text() for i in images]
+    header = tables[0].splitlines()[0]
+    joined = [header, *(line for table in tables for line in table.splitlines()[1:])]
+    (tmp_path / "all.csv").write_text("\n".join(joined) + "\n")
+    read = read_scanpaths(tmp_path / "all.csv", foregaze.load_dataset("osie", osie_root))
+    assert sorted(read) == [0, 1, 2]
+    scanpaths = [scanpath for group in read.values() for scanpath in group]
+    assert len(scanpaths) == 9
+    assert all(one.has_durations == (amount[0] == "--seconds") for one in scanpaths)
+    assert len({(one.x[0], one.y[0]) for one in scanpaths}) == 9
+    arguments = ("--scanpaths", "toy=all.csv", "--dataset", "osie", "--root", osie_root)
+    outcome = run("evaluate", *arguments, "--output", "report")
+    assert outcome.code == 0
+    assert "3 images" in outcome.out
+
+
+@pytest.mark.parametrize("kind", ["spatial", "deepgaze3"])
+def test_seconds_of_a_model_without_durations_are_refused(
+    predict, photo, tmp_path, tiny_checkpoint, toy3, kind
+):
+    model = {"spatial": tiny_checkpoint, "deepgaze3": toy3}[kind]
+    for images in (photo, "photos"):
+        arguments = (images, "--scanpaths", "2", "--seconds", "2", "--pixels-per-degree", "35")
+        error = predict(*arguments, model=model).error()
+        assert "does not say how long fixations last: give a length, not seconds" in error
+        assert not (tmp_path / "foregaze-output").exists()

@@ -39,7 +39,7 @@ def converted(release, folder):
 
 
 def test_every_deepgaze_model_has_its_paper():
-    assert {"trunk-mixture", *CITATIONS} == set(MODELS)
+    assert {"trunk-mixture", "scanpath-mixture", *CITATIONS} == set(MODELS)
 
 
 def test_a_converted_checkpoint_predicts_the_same_to_the_last_bit(release, converted):

@@ -62,6 +62,60 @@ def test_no_scanpaths_or_scanpaths_of_nothing_are_refused(model, counts):
         model.sample_scanpaths(picture(60, 80), **counts)
 
 
+def test_viewings_are_the_same_draws_without_durations(model):
+    image = picture(60, 80)
+    viewings = model.sample_viewings(image, 3, length=4, seed=5)
+    expected = model.sample_scanpaths(image, n=3, length=4, seed=5)
+    np.testing.assert_array_equal([np.column_stack([v.x, v.y]) for v in viewings], expected)
+    assert not any(one.has_durations for one in viewings)
+
+
+def test_eight_fixations_are_sampled_where_nothing_else_is_asked(model):
+    image = picture(60, 80)
+    assert model.sample_scanpaths(image, 2, seed=0).shape == (2, 8, 2)
+    assert [len(one) for one in model.sample_viewings(image, 2, seed=0)] == [8, 8]
+
+
+def test_seconds_are_for_models_with_durations(model):
+    for call in (model.sample_scanpaths, model.sample_viewings):
+        with pytest.raises(ConfigError, match="does not say how long fixations last: give a len"):
+            call(picture(60, 80), seconds=2.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"length": 3, "seconds": 2.0}, "scanpaths end after a length or after seconds: give one"),
+        ({"seconds": -2.0}, "seconds is -2, expected a number above 0"),
+        ({"temperature": 0.0}, "temperature is 0, expected a positive number$"),
+        ({"temperature": float("nan")}, "temperature is nan, expected a positive number$"),
+    ],
+)
+def test_what_sampling_cannot_do_is_an_error_before_the_model_runs(
+    model, monkeypatch, options, message
+):
+    monkeypatch.setattr(model, "_on", None)
+    for call in (model.sample_scanpaths, model.sample_viewings):
+        with pytest.raises(ConfigError, match=f"^{message}"):
+            call(picture(60, 80), **options)
+
+
+def test_a_model_says_what_it_makes_of_past_fixations(model, scanpath_checkpoint):
+    assert not model.sees_history
+    assert not model.starts
+    scanpaths = load_model(str(scanpath_checkpoint), device="cpu")
+    assert scanpaths.sees_history
+    assert scanpaths.starts
+
+
+def test_a_batch_without_histories_is_one_of_first_fixations(scanpath_checkpoint):
+    model = load_model(str(scanpath_checkpoint), device="cpu")
+    images = [picture(60, 80), picture(33, 50, seed=1)]
+    for image, together in zip(images, model.predict_batch(images), strict=True):
+        expected = model.predict(image, x_hist=[], y_hist=[]).log_density
+        np.testing.assert_array_equal(together.log_density, expected)
+
+
 def test_other_weights_have_another_digest(model, tiny_checkpoint):
     other = load_model(str(tiny_checkpoint), device="cpu")
     assert other.digest() == model.digest()

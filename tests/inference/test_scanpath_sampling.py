@@ -131,3 +131,34 @@ def test_no_scanpaths_or_scanpaths_of_nothing_are_refused(model, counts):
     ((name, value),) = counts.items()
     with pytest.raises(ConfigError, match=f"^{name} is {value}, expected at least 1$"):
         model.sample_scanpaths(picture(), **counts, **SEEN)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
+def test_other_temperatures_follow_the_tempered_density_of_the_mixture(model, temperature):
+    log_density = model.predict(picture(), **SEEN).log_density.astype(np.float64) / temperature
+    expected = shares_of(log_density - np.log(np.exp(log_density).sum()))
+    scanpaths = model.sample_scanpaths(
+        picture(), n=1500, length=1, seed=0, temperature=temperature, **SEEN
+    )
+    noise = 0.5 * np.sqrt(2 * expected * (1 - expected) / np.pi / 1500).sum()
+    assert distance(scanpaths, 0, expected) < 2 * noise
+    usual = shares_of(model.predict(picture(), **SEEN).log_density)
+    assert distance(scanpaths, 0, usual) > 2 * noise
+
+
+def test_a_low_temperature_draws_the_likeliest_place(model):
+    log_density = model.predict(picture(), **SEEN).log_density
+    paths = model.sample_scanpaths(picture(), n=20, length=1, seed=0, temperature=1e-3, **SEEN)
+    column, row = paths[:, 0].astype(int).T
+    np.testing.assert_allclose(log_density[row, column], log_density.max(), atol=0.02)
+
+
+def test_temperature_one_is_the_default(model):
+    usual = model.sample_scanpaths(picture(), n=4, length=2, seed=1, **SEEN)
+    given = model.sample_scanpaths(picture(), n=4, length=2, seed=1, temperature=1.0, **SEEN)
+    np.testing.assert_array_equal(usual, given)
+
+
+def test_seconds_need_durations(model):
+    with pytest.raises(ConfigError, match="does not say how long fixations last: give a length"):
+        model.sample_viewings(picture(), seconds=2.0, **SEEN)

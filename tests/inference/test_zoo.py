@@ -7,10 +7,13 @@ import torch
 
 from foregaze.errors import ConfigError, UnknownNameError, WeightsError
 from foregaze.inference.deepgaze_predictor import DeepGazePredictor
+from foregaze.inference.onnx_engine import OnnxEngine
+from foregaze.inference.scanpath_predictor import ScanpathPredictor
 from foregaze.inference.trunk_predictor import TrunkPredictor
 from foregaze.inference.zoo import ZOO, list_models, load_model
 from foregaze.models import MODELS
 from tests.inference.toy_deepgaze import picture, save_toy
+from tests.inference.toy_scanpath import save_toy_scanpath
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +22,8 @@ def toy3(tmp_path_factory):
 
 
 def test_every_deepgaze_architecture_is_a_model():
-    assert {name for name in MODELS if name != "trunk-mixture"} <= set(list_models())
+    ours = {"trunk-mixture", "scanpath-mixture"}
+    assert set(MODELS) - ours <= set(list_models())
     assert list_models() == sorted(list_models())
 
 
@@ -43,9 +47,33 @@ def test_an_absent_device_is_an_error(tiny_checkpoint):
         load_model(str(tiny_checkpoint), device="nonsense")
 
 
-def test_a_checkpoint_of_ours_loads_by_its_path_whatever_it_is(toy3, tiny_checkpoint):
+def test_a_checkpoint_of_ours_loads_by_its_path_whatever_it_is(
+    toy3, tiny_checkpoint, scanpath_checkpoint
+):
     assert isinstance(load_model(str(toy3)), DeepGazePredictor)
     assert isinstance(load_model(str(tiny_checkpoint)), TrunkPredictor)
+    assert isinstance(load_model(str(scanpath_checkpoint)), ScanpathPredictor)
+
+
+def test_a_scanpath_mixture_runs_by_its_graph_on_the_cpu_and_in_pytorch_without_one(
+    scanpath_checkpoint, tiny_checkpoint, tmp_path
+):
+    model = load_model(str(scanpath_checkpoint), device="cpu")
+    assert isinstance(model.engine, OnnxEngine)
+    bare = save_toy_scanpath(tmp_path / "bare.safetensors", tiny_checkpoint)
+    other = load_model(str(bare), device="cpu")
+    assert other.engine is other.model
+    first, second = (m.predict(picture()).log_density for m in (model, other))
+    assert np.abs(first - second).max() < 1e-4
+    assert model.card == {"dataset": "osie", "images": ["1001.jpg"]}
+
+
+def test_a_scanpath_mixture_has_one_precision_and_is_not_mirrored(scanpath_checkpoint):
+    with pytest.raises(ConfigError, match=r"is not averaged over mirror images$"):
+        load_model(str(scanpath_checkpoint), mirrored=True)
+    with pytest.raises(ConfigError, match=r"are for DeepGaze models, not for '"):
+        load_model(str(scanpath_checkpoint), precision="float16")
+    load_model(str(scanpath_checkpoint), mirrored=False)
 
 
 def test_a_checkpoint_of_ours_loads_as_its_architecture(toy3):

@@ -32,10 +32,17 @@ def layout(model: str) -> dict[str, tuple[int, ...]]:
     }
 
 
-def fill(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """A tensor for each key, in the given order; seeds count the sorted keys."""
+def fill(shapes: Mapping[str, tuple[int, ...]], prefix: str = "") -> dict[str, Tensor]:
+    """A tensor for each key that begins with `prefix`, in the given order, under the rest of it.
+
+    Seeds count all the sorted keys.
+    """
     position = {key: i for i, key in enumerate(sorted(shapes))}
-    return {key: _fill_one(key, shape, 1000 + position[key]) for key, shape in shapes.items()}
+    return {
+        key.removeprefix(prefix): _fill_one(key, shape, 1000 + position[key])
+        for key, shape in shapes.items()
+        if key.startswith(prefix)
+    }
 
 
 def _fill_one(key: str, shape: tuple[int, ...], seed: int) -> Tensor:

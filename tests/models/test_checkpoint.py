@@ -57,7 +57,7 @@ def test_other_trunk_weights_than_those_trained_on_are_refused(tmp_path):
     save_checkpoint(toy_model(backbone_weights=package), path, {})
     tampered = path.read_bytes().replace(read_header(path).trunk_sha256.encode(), b"0" * 64)
     path.write_bytes(tampered)
-    with pytest.raises(WeightsError, match="was trained on backbone weights with SHA-256 0000"):
+    with pytest.raises(WeightsError, match="was trained on frozen weights with SHA-256 0000"):
         load_checkpoint(path)
 
 

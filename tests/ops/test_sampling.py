@@ -53,3 +53,13 @@ def test_positions_stay_inside_the_image_and_repeat_with_the_seed():
     np.testing.assert_array_equal(
         first, sample_resampled(log_density, (7, 11), np.random.default_rng(4))
     )
+
+
+def test_draws_from_one_steep_peak_end_and_follow_it():
+    column, row = (torch.arange(8.0) - 3).abs(), (torch.arange(6.0) - 2).abs()
+    steep = -3000 * column[None, None] - 300 * row[None, :, None]
+    drawn = sample_resampled(steep.expand(400, -1, -1), (60, 80), np.random.default_rng(0))
+    # The peak's center is a corner that four pixels share; all others have next to nothing.
+    places, counts = np.unique(drawn.astype(int), axis=0, return_counts=True)
+    assert places.tolist() == [[34, 24], [34, 25], [35, 24], [35, 25]]
+    assert chisquare(counts).pvalue > 1e-3

@@ -114,6 +114,7 @@ class Unconditional(Conditional):
         temperature: float = 1.0,
     ) -> Float[np.ndarray, "{n} {length} 2"]:
         """See `Conditional`; fixations are drawn independently."""
-        log_density = self.prediction.log_density / temperature
-        points = sample_pixels(log_density, n * length, np.random.default_rng(seed))
+        log_density = self.prediction.log_density.astype(np.float64)
+        tempered = (log_density - log_density.max()) / temperature  # or all would underflow
+        points = sample_pixels(tempered, n * length, np.random.default_rng(seed))
         return points.reshape(n, length, 2)

@@ -109,8 +109,8 @@ class Predictor(ABC):
                 "uniform" for none; "mit1003" for that of the published DeepGaze models;
                 `foregaze.data.CenterBias` for that of a data set; by default the model's own.
             x_hist: For models that see past fixations, their columns in pixels, oldest first; the
-                model looks at the last few. Where left out, one at the image's center; empty for
-                none at all.
+                model looks at the last few. Where left out, one at the image's center, or none for
+                models that predict first fixations; empty for none at all.
             y_hist: Likewise their rows.
             pixels_per_degree: Of visual angle, as the image was or is to be seen. Models that were
                 made for one resolution see the image rescaled to it.

@@ -1,11 +1,12 @@
 """Scanpath mixtures as predictors: the spatial model runs once, small networks at every step."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from foregaze.inference.centerbias import CenterBiasLike
@@ -14,6 +15,8 @@ from foregaze.inference.onnx_engine import OnnxEngine
 from foregaze.inference.prediction import Prediction
 from foregaze.inference.predictor import Predictor
 from foregaze.inference.trunk_predictor import threads_for, trunk_inputs
+from foregaze.inference.viewing_time import draw_viewing_ms, end_viewing
+from foregaze.models.fixation_duration import DurationDensity
 from foregaze.models.next_fixation import Past, Scene
 from foregaze.models.scanpath_mixture import ScanpathMixture, Viewer
 from foregaze.ops.logdensity import mix, resample
@@ -21,8 +24,10 @@ from foregaze.ops.sampling import sample_resampled
 from foregaze.scanpath_metrics import Scanpath
 from foregaze.types import ImageArray, Size
 
-SHORTEST_MS = 20.0
-"""A fixation that the end of viewing would cut to less is left out."""
+TOGETHER = 256
+"""Scanpaths that take a step at once, which bounds the memory that it takes."""
+_ALL = -1
+"""In place of a component: the mean of all."""
 
 
 class ScanpathPredictor(Predictor):
@@ -134,7 +139,7 @@ class _Viewing(Conditional):
             ends[over & (ends == 0)] = taken
         whole = extent.length is not None or extent.seconds is not None
         return [
-            _ended(path[:end], lasting[:end], None if whole else budget)
+            end_viewing(path[:end], lasting[:end], None if whole else budget)
             for path, lasting, end, budget in zip(
                 paths[:, len(history) :],
                 durations[:, len(history) :],
@@ -150,15 +155,11 @@ class _Viewing(Conditional):
         """Fixation time of each scanpath: as asked, or as training viewers had."""
         if extent.seconds is not None:
             return np.full(n, 1000 * extent.seconds)
-        quantiles = self.model.viewing_ms.double().cpu().numpy()
-        drawn: Float[np.ndarray, " {n}"] = np.interp(
-            generator.random(n), np.linspace(0, 1, len(quantiles)), quantiles
-        )
-        return drawn
+        return draw_viewing_ms(self.model.viewing_ms.cpu().double().numpy(), n, generator)
 
     def _past(self, paths: Float[np.ndarray, "n T 2"]) -> Past:
         """Histories as the networks take them: in working pixels, latest first."""
-        room = self.model.config.fixation.history
+        room = max(self.model.config.fixation.history, 2)  # durations want the last saccade
         n, known = paths.shape[:2]
         latest_first = np.full((n, max(known, room), 2), np.nan, dtype=np.float32)
         latest_first[:, :known] = paths[:, ::-1] * self.scale
@@ -187,18 +188,22 @@ class _Viewing(Conditional):
 
         A tempered mean is not the mean of tempered densities, so that temperature takes all.
         """
-        components = len(self.model.components)
-        if temperature != 1:
-            past = self._past(paths)
-            mean = mix(torch.stack([self._next(k, past) for k in range(components)]))
-            return sample_resampled(mean / temperature, self.size, generator)
         following = np.empty((len(paths), 2))
-        chosen = generator.integers(components, size=len(paths))
-        for component in np.unique(chosen):
-            here = np.flatnonzero(chosen == component)
-            log_density = self._next(int(component), self._past(paths[here]))
+        chosen = np.full(len(paths), _ALL)
+        if temperature == 1:
+            chosen = generator.integers(len(self.model.components), size=len(paths))
+        for component, here in _groups(chosen):
+            past = self._past(paths[here])
+            if component == _ALL:
+                log_density = self._mean(past).cpu().double() / temperature
+            else:
+                log_density = self._next(component, past)
             following[here] = sample_resampled(log_density, self.size, generator)
         return following
+
+    def _mean(self, past: Past) -> Float[Tensor, "n u v"]:
+        """Log densities of the next fixation."""
+        return mix(torch.stack([self._next(k, past) for k in range(len(self.model.components))]))
 
     def _last(
         self,
@@ -209,37 +214,61 @@ class _Viewing(Conditional):
         """How long the last fixation of each path lasts, in ms, under a component drawn anew."""
         drawn = np.empty(len(paths))
         chosen = generator.integers(len(self.model.components), size=len(paths))
-        for component in np.unique(chosen):
-            here = np.flatnonzero(chosen == component)
-            viewer: Viewer = self.model.components[int(component)]
-            past = self._past(paths[here])
-            room = past.x.shape[1] - 1
-            latest_first = np.full((len(here), max(room, 2)), np.nan, dtype=np.float32)
-            latest_first[:, : before_ms.shape[1]] = before_ms[here, ::-1]
-            density = viewer.duration(
-                self.features,
-                self.log_density,
-                self.stride,
-                past,
-                torch.from_numpy(latest_first).to(self.device),
-            )
+        for component, here in _groups(chosen):
+            density = self._durations(component, paths[here], before_ms[here])
             drawn[here] = density.sample(generator)
         return drawn
+
+    @torch.inference_mode()
+    def log_prob_of_durations(self, scanpath: Scanpath) -> Float[np.ndarray, " N"]:
+        """Log density of each fixation's duration after those before it, in nats per millisecond.
+
+        Args:
+            scanpath: Fixations on this image, their durations above zero; one that is not known
+                has no density, NaN.
+        """
+        count = len(scanpath)
+        paths = np.full((count, count, 2), np.nan)  # row i: fixations up to number i
+        before_ms = np.full((count, count - 1), np.nan)
+        for last in range(count):
+            paths[last, count - 1 - last :, 0] = scanpath.x[: last + 1]
+            paths[last, count - 1 - last :, 1] = scanpath.y[: last + 1]
+            before_ms[last, count - 1 - last :] = scanpath.duration_ms[:last]
+        own = torch.from_numpy(scanpath.duration_ms).float().to(self.device)
+        components = range(len(self.model.components))
+        each = [self._durations(k, paths, before_ms).log_prob(own) for k in components]
+        nats = torch.stack(each).logsumexp(0) - math.log(len(components))  # (N,)
+        return nats.double().cpu().numpy()
+
+    def _durations(
+        self,
+        component: int,
+        paths: Float[np.ndarray, "n T 2"],
+        before_ms: Float[np.ndarray, "n L"],
+    ) -> DurationDensity:
+        """Densities of how long the last fixation of each path lasts, under one component."""
+        viewer: Viewer = self.model.components[component]
+        past = self._past(paths)
+        latest_first = np.full((len(paths), max(past.x.shape[1] - 1, 2)), np.nan, dtype=np.float32)
+        latest_first[:, : before_ms.shape[1]] = before_ms[:, ::-1]
+        durations: DurationDensity = viewer.duration(
+            self.features,
+            self.log_density,
+            self.stride,
+            past,
+            torch.from_numpy(latest_first).to(self.device),
+        )
+        return durations
+
+
+def _groups(chosen: Int[np.ndarray, " n"]) -> Iterator[tuple[int, Int[np.ndarray, " m"]]]:
+    """Components, and the scanpaths that take a step together under them."""
+    for component in np.unique(chosen):
+        here = np.flatnonzero(chosen == component)
+        for first in range(0, len(here), TOGETHER):
+            yield int(component), here[first : first + TOGETHER]
 
 
 def _two_seeds(seed: int | None) -> list[np.random.SeedSequence]:
     """Of positions and of durations, so that these do not change those."""
     return np.random.SeedSequence(seed).spawn(2)
-
-
-def _ended(
-    path: Float[np.ndarray, "T 2"], duration_ms: Float[np.ndarray, " T"], budget_ms: float | None
-) -> Scanpath:
-    """A scanpath, its last fixation cut where the time that a viewer had was over."""
-    if budget_ms is not None:
-        left = duration_ms[-1] - (duration_ms.sum() - budget_ms)
-        if left < SHORTEST_MS and len(path) > 1:
-            path, duration_ms = path[:-1], duration_ms[:-1]
-        else:
-            duration_ms = np.append(duration_ms[:-1], max(left, SHORTEST_MS))
-    return Scanpath(path[:, 0], path[:, 1], duration_ms)

@@ -29,6 +29,8 @@ class ModelEntry:
     """Source of its checkpoint (see `foregaze.backbones.weights`); None where none is published."""
     description: str
     licence: str
+    architecture: str = "trunk-mixture"
+    """Of our own models; DeepGaze models have their name's."""
     mirrored: bool = False
     """Whether it averages the densities of an image and of its mirror image."""
 
@@ -54,6 +56,7 @@ ZOO: dict[str, ModelEntry] = {
         "shipped:default-scanpath.safetensors",
         "where people look next and for how long; the default model's one pass for all steps",
         "MIT",
+        architecture="scanpath-mixture",
     ),
     "deepgaze1": ModelEntry(
         RELEASES["deepgaze1"].source,
@@ -178,7 +181,8 @@ def load_model(
     path = _checkpoint_path(name, checkpoint)
     loaded = load_checkpoint(path)
     model = loaded.model
-    if not isinstance(model, TrunkMixture | ScanpathMixture):
+    kind = MODELS[ZOO[name].architecture] if name in ZOO else TrunkMixture | ScanpathMixture
+    if not isinstance(model, kind):
         raise WeightsError(
             f"{path}: is a checkpoint of another architecture than {name!r}; give its path as the "
             "model"

@@ -88,7 +88,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     found = frozen_sha256(config.frozen_weights)
     if found != header.trunk_sha256:
         raise WeightsError(
-            f"{path}: was trained on backbone weights with SHA-256 {header.trunk_sha256}, "
+            f"{path}: was trained on frozen weights with SHA-256 {header.trunk_sha256}, "
             f"but {', '.join(config.frozen_weights)} has {found}"
         )
     model = kind(config)

@@ -25,11 +25,20 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from foregaze.config import Config
-from foregaze.models.next_fixation import LAST_ORDER, RANGE_NATS, UNIT_PX, Past, at_positions
+from foregaze.models.next_fixation import (
+    LAST_ORDER,
+    RANGE_NATS,
+    UNIT_PX,
+    Past,
+    at_positions,
+    order_inputs,
+)
 
 USUAL_LOG_MS = 5.2
 """About the mean logarithm of a duration in milliseconds, and its deviation."""
 SPREAD_LOG_MS = 0.56
+CELL_PX = 8.0
+"""Spatial densities are told per square of this side, whatever the grid that they come on."""
 
 
 class FixationDurationConfig(Config):
@@ -67,10 +76,10 @@ class DurationDensity(NamedTuple):
 
     def sample(self, generator: np.random.Generator) -> Float[np.ndarray, " n"]:
         """One duration for each fixation, in milliseconds."""
-        weight = self.log_weight.double().exp().cpu().numpy().cumsum(1)
+        weight = self.log_weight.cpu().double().exp().numpy().cumsum(1)
         chosen = (generator.random(len(weight))[:, None] * weight[:, -1:] > weight).sum(1)
         mean, deviation = (
-            values.double().cpu().numpy()[np.arange(len(weight)), chosen]
+            values.cpu().double().numpy()[np.arange(len(weight)), chosen]
             for values in (self.mean, self.deviation)
         )
         drawn: Float[np.ndarray, " n"] = np.exp(generator.normal(mean, deviation))
@@ -123,9 +132,8 @@ class FixationDuration(nn.Module):
         seen = F.silu(self.reduce(at_positions(normed, x, y, stride)[:, 0]))
         finer = stride * features.shape[-1] / log_density.shape[-1]
         density = at_positions(log_density[None], x, y, finer)[:, 0]  # (n, 1)
-        order = at.known[:, 1:].sum(1)
-        which = F.one_hot(order.clamp(max=LAST_ORDER), LAST_ORDER + 1).float()
-        inputs = [seen, which, order[:, None] / 10, density / 2 + RANGE_NATS]
+        density = density + 2 * math.log(CELL_PX / finer)
+        inputs = [seen, *order_inputs(at.known[:, 1:], x.dtype), density / 2 + RANGE_NATS]
         inputs += [_saccade_length(at), *_pace(before)]
         weight, mean, deviation = self.out(F.silu(self.hidden(torch.cat(inputs, 1)))).chunk(3, 1)
         return DurationDensity(
@@ -137,13 +145,18 @@ class FixationDuration(nn.Module):
 
 def _saccade_length(at: Past) -> Float[Tensor, "n 2"]:
     """Log length of the saccade that led to each fixation, and whether there was one."""
-    known = at.known[:, 1].float()
+    known = at.known[:, 1].to(at.x.dtype)
     length = torch.hypot(at.x[:, 0] - at.x[:, 1], at.y[:, 0] - at.y[:, 1]) / UNIT_PX
     return torch.stack([(length.nan_to_num() + 0.1).log() * known, known], 1)
 
 
 def _pace(before: Float[Tensor, "n T"]) -> list[Tensor]:
-    """Logarithms of the last two durations and their mean over all, and whether there was any."""
-    logarithm = ((before.log() - USUAL_LOG_MS) / SPREAD_LOG_MS).nan_to_num()
-    count = (~before.isnan()).sum(1, keepdim=True)
-    return [logarithm[:, :2], logarithm.sum(1, keepdim=True) / (count + 1.0), (count > 0).float()]
+    """Logarithms of the last two durations; the mean over all, drawn to the usual; if there is any.
+
+    What lasts no time is taken as not known.
+    """
+    known = before > 0
+    logarithm = (before.where(known, 1.0).log() - USUAL_LOG_MS) / SPREAD_LOG_MS * known
+    count = known.sum(1, keepdim=True).to(before.dtype)
+    mean = logarithm.sum(1, keepdim=True) / (count + 1)
+    return [logarithm[:, :2], mean, (count > 0).to(before.dtype)]

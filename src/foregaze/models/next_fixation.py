@@ -40,6 +40,8 @@ NEAR = 0.08
 WIDTHS = (0.16, 0.4, 1.0)
 """Of Gaussians of the distance, in units."""
 RETURN_WIDTHS = (0.2, 0.5)
+MOST_ORDER = 16
+"""Later fixations are told as this one: few viewings of a few seconds have more."""
 LAST_ORDER = 6
 """First fixations are told apart up to this one; later ones are alike but for their number."""
 RANGE_NATS = 7.0
@@ -49,7 +51,7 @@ RANGE_NATS = 7.0
 class NextFixationConfig(Config):
     """What defines the network, but for its weights."""
 
-    history: int = Field(4, ge=1)
+    history: int = Field(4, ge=1, le=MOST_ORDER)
     """Past fixations whose positions are seen one by one; `return` and `order` see all."""
     inputs: tuple[str, ...] = ("distance", "direction", "return", "order", "content", "match")
     """What is seen besides positions and spatial density; names from `INPUTS`."""
@@ -196,10 +198,11 @@ class NextFixation(nn.Module):
     def _cells(self, scene: Scene, past: Past) -> Cells:
         h, w = scene.content.shape[-2:]
         column, row = (
-            (torch.arange(count, device=past.x.device) + 0.5) * scene.stride for count in (w, h)
+            (torch.arange(count, dtype=past.x.dtype, device=past.x.device) + 0.5) * scene.stride
+            for count in (w, h)
         )
         here = slice(0, self.config.history)
-        known = past.known[:, None, here].float()
+        known = past.known[:, None, here].to(past.x.dtype)
         dx = (column.repeat(h)[None, :, None] - past.x[:, None, here].nan_to_num()) / UNIT_PX
         dy = (
             row.repeat_interleave(w)[None, :, None] - past.y[:, None, here].nan_to_num()
@@ -227,7 +230,7 @@ class NextFixation(nn.Module):
         return inputs
 
     def _history_inputs(self, scene: Scene, past: Past) -> list[Tensor]:
-        inputs = [past.known[:, : self.config.history].float()]
+        inputs = [past.known[:, : self.config.history].to(past.x.dtype)]
         of_history: dict[str, Callable[[], list[Tensor]]] = {
             "direction": lambda: _last_saccade(past),
             "order": lambda: _order(past),
@@ -276,9 +279,9 @@ def _last_saccade(past: Past) -> list[Tensor]:
 
 def _saccade(past: Past) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     if past.x.shape[1] < 2:
-        nothing = torch.zeros(len(past.x), device=past.x.device)
+        nothing = past.x.new_zeros(len(past.x))
         return nothing, nothing, nothing, nothing
-    known = past.known[:, 1].float()
+    known = past.known[:, 1].to(past.x.dtype)
     dx, dy = (((c[:, 0] - c[:, 1]) / UNIT_PX).nan_to_num() * known for c in (past.x, past.y))
     return dx, dy, (dx.square() + dy.square()).sqrt(), known
 
@@ -298,7 +301,9 @@ def _returns(scene: Scene, past: Past, history: int) -> list[Tensor]:
     """Gaussians around all past fixations, and around those that are not seen one by one."""
     h, w = scene.content.shape[-2:]
     column, row = (
-        (torch.arange(count, device=past.x.device) + 0.5) * scene.stride / UNIT_PX
+        (torch.arange(count, dtype=past.x.dtype, device=past.x.device) + 0.5)
+        * scene.stride
+        / UNIT_PX
         for count in (w, h)
     )
 
@@ -313,6 +318,11 @@ def _returns(scene: Scene, past: Past, history: int) -> list[Tensor]:
 
 
 def _order(past: Past) -> list[Tensor]:
-    order = past.known.sum(1)
-    which = F.one_hot(order.clamp(max=LAST_ORDER), LAST_ORDER + 1).float()
-    return [which, order[:, None] / 10]
+    return order_inputs(past.known, past.x.dtype)
+
+
+def order_inputs(before: Bool[Tensor, "n T"], dtype: torch.dtype) -> list[Tensor]:
+    """Which fixation it is, one channel for each of the first ones, and its number."""
+    order = before.sum(1).clamp(max=MOST_ORDER)
+    which = F.one_hot(order.clamp(max=LAST_ORDER), LAST_ORDER + 1).to(dtype)
+    return [which, order[:, None].to(dtype) / 10]

@@ -8,13 +8,17 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from foregaze.ops.logdensity import resample, sample_pixels
 from foregaze.types import Size
+
+TRIES = 200
+"""Draws that are rejected so often come from the whole map: the density is one steep peak."""
 
 
 def sample_resampled(
     log_density: Float[Tensor, "n h w"], size: Size, generator: np.random.Generator
 ) -> Float[np.ndarray, "n 2"]:
-    """One position (x, y) from each of `resample(log_density, size)`, which is never built.
+    """One position (x, y) from each of `resample(log_density, size)`, which is hardly ever built.
 
     Rejection sampling: a cell of the grid is drawn with the mass that its pixels would have if
     each had the highest density around; one of them, drawn evenly, is kept with the probability
@@ -39,7 +43,9 @@ def sample_resampled(
     values, ceiling = log_density.numpy(), highest.numpy()
     pixels = np.empty((n, 2), dtype=np.int64)
     pending = np.arange(n)
-    while len(pending):
+    for _ in range(TRIES):
+        if not len(pending):
+            break
         targets = generator.random(len(pending)) * cumulative[pending, -1]
         cells = np.array(
             [
@@ -54,6 +60,9 @@ def sample_resampled(
         kept = np.log(generator.random(len(pending))) < own - ceiling[pending, row, column]
         pixels[pending[kept]] = np.column_stack([x, y])[kept]
         pending = pending[~kept]
+    for i in pending:
+        whole = resample(log_density[i, None].double(), size)[0].numpy()
+        pixels[i] = sample_pixels(whole, 1, generator)[0].astype(np.int64)
     return pixels + generator.random((n, 2), dtype=np.float32)
 
 

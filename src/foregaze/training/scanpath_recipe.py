@@ -35,7 +35,7 @@ class ScanpathRecipe(RunPlan):
     spatial_run: Path
     """Folder of the spatial model's run, with its parts "folds", "all" and "pairs"."""
     branches: tuple[ViewerRecipe, ...] = Field(min_length=1, max_length=1)
-    density_factor: int = Field(2, ge=1)
+    density_factor: Literal[1, 2, 4, 8] = 2
     """Cells of the spatial model's density grid, on each axis, per cell of the grid on which the
     likelihood is computed in training."""
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from foregaze.backbones.staged import Features
-from foregaze.models.next_fixation import Past
+from foregaze.models.next_fixation import MOST_ORDER, Past
 from foregaze.models.scanpath_mixture import Viewer
 from foregaze.ops.logdensity import pool
 from foregaze.training.examples import History
@@ -29,8 +29,8 @@ class ViewerComponent(nn.Module):
             likelihood is computed.
     """
 
-    history = 16
-    """Past fixations that are told; hardly any scanpath of a few seconds has more."""
+    history = MOST_ORDER
+    """Past fixations that are told."""
     starts = True
 
     def __init__(self, viewer: Viewer, stage: int, stride: float, density_factor: int) -> None:
