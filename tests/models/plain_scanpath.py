@@ -87,7 +87,8 @@ def next_fixation(p, config, log_density, centerbias, features, stride, history)
         for j in range(grid[1]):
             here = ((j + 0.5) * stride, (i + 0.5) * stride)
             of_cell = [priority[i, j] / 2 + 3.5]
-            of_cell += _of_cell(p, config, here, content[:, i, j], history, looked_at)
+            center = (grid[1] * stride / 2, grid[0] * stride / 2)
+            of_cell += _of_cell(p, config, here, center, content[:, i, j], history, looked_at)
             x = linear(p, "of_cells", np.array(of_cell)) + linear(p, "of_history", of_history)
             if "content" in config.inputs:
                 x = x + linear(p, "of_content", content[:, i, j])
@@ -100,7 +101,7 @@ def next_fixation(p, config, log_density, centerbias, features, stride, history)
     )
 
 
-def _of_cell(p, config, here, content, history, looked_at):
+def _of_cell(p, config, here, center, content, history, looked_at):
     """What is seen of a place, in units of 100 px, slot after slot; nothing of empty slots."""
     slots = config.history
     last = [((here[0] - x) / 100, (here[1] - y) / 100) for x, y in history[:slots]]
@@ -117,6 +118,11 @@ def _of_cell(p, config, here, content, history, looked_at):
                 seen += told([math.exp(-((d / width) ** 2) / 2) for d in distances])
         elif name == "direction":
             seen += _direction(last, distances, history)
+        elif name == "place":
+            dx, dy = ((here[axis] - center[axis]) / 100 for axis in (0, 1))
+            away = math.hypot(dx, dy)
+            seen += [dx, dy, away]
+            seen += [math.exp(-((away / width) ** 2) / 2) for width in (0.5, 1.0, 2.0)]
         elif name == "return":
             everywhere, earlier = history, history[slots:]
             seen += [_around(here, everywhere, 0.2), _around(here, everywhere, 0.5)]

@@ -40,6 +40,8 @@ NEAR = 0.08
 WIDTHS = (0.16, 0.4, 1.0)
 """Of Gaussians of the distance, in units."""
 RETURN_WIDTHS = (0.2, 0.5)
+PLACE_WIDTHS = (0.5, 1.0, 2.0)
+"""Of Gaussians around the image's center, in units."""
 MOST_ORDER = 16
 """Later fixations are told as this one: few viewings of a few seconds have more."""
 LAST_ORDER = 6
@@ -53,7 +55,15 @@ class NextFixationConfig(Config):
 
     history: int = Field(4, ge=1, le=MOST_ORDER)
     """Past fixations whose positions are seen one by one; `return` and `order` see all."""
-    inputs: tuple[str, ...] = ("distance", "direction", "return", "order", "content", "match")
+    inputs: tuple[str, ...] = (
+        "distance",
+        "direction",
+        "place",
+        "return",
+        "order",
+        "content",
+        "match",
+    )
     """What is seen besides positions and spatial density; names from `INPUTS`."""
     stage: int = 4
     """Stage of the spatial model's trunk whose features are seen, and whose grid is used."""
@@ -78,6 +88,7 @@ class NextFixationConfig(Config):
 INPUTS = {
     "distance": "logarithm and Gaussians of the distance from each past fixation",
     "direction": "angle to the last saccade, and distance relative to its length; that saccade",
+    "place": "x, y and distance from the image's center, and Gaussians of that distance",
     "return": "how densely all past fixations lie around, and those before the last few",
     "order": "number of the fixation",
     "content": "features of the place, and of the last fixation",
@@ -186,6 +197,7 @@ class NextFixation(nn.Module):
         extra = {
             "distance": c.history * (1 + len(WIDTHS)),
             "direction": 5,
+            "place": 3 + len(PLACE_WIDTHS),
             "return": len(RETURN_WIDTHS) + 1,
             "match": c.history * c.matches,
         }
@@ -221,6 +233,7 @@ class NextFixation(nn.Module):
         of_cells: dict[str, Callable[[], list[Tensor]]] = {
             "distance": lambda: _distances(cells),
             "direction": lambda: _directions(cells, past),
+            "place": lambda: [_places(scene, past)],
             "return": lambda: _returns(scene, past, self.config.history),
             "match": lambda: [self._matches(scene, past)],
         }
@@ -269,6 +282,20 @@ def at_positions(
 def _distances(cells: Cells) -> list[Tensor]:
     near = [torch.exp(-0.5 * (cells.distance / width).square()) for width in WIDTHS]
     return [(cells.distance + NEAR).log() * cells.known, *(x * cells.known for x in near)]
+
+
+def _places(scene: Scene, past: Past) -> Float[Tensor, "n c F"]:
+    """Where each place lies in the image, whatever the history."""
+    h, w = scene.content.shape[-2:]
+    column, row = (
+        (torch.arange(count, device=past.x.device, dtype=past.x.dtype) + (1 - count) / 2)
+        * (scene.stride / UNIT_PX)
+        for count in (w, h)
+    )
+    dx, dy = column.repeat(h), row.repeat_interleave(w)
+    distance = (dx.square() + dy.square()).sqrt()
+    near = [torch.exp(-0.5 * (distance / width).square()) for width in PLACE_WIDTHS]
+    return torch.stack([dx, dy, distance, *near], -1).expand(len(past.x), -1, -1)
 
 
 def _last_saccade(past: Past) -> list[Tensor]:

@@ -4,6 +4,7 @@
 """
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -36,7 +37,7 @@ def sample_resampled(
     log_density = log_density.detach().cpu()
     n, h, w = log_density.shape
     rows, columns = _pixels_of_cells(h, size[0]), _pixels_of_cells(w, size[1])
-    highest = F.max_pool2d(log_density[:, None], 3, stride=1, padding=1)[:, 0]
+    highest = _highest_around(log_density)
     counts = np.outer(np.diff(rows), np.diff(columns))
     bound = (highest - highest.amax((-2, -1), keepdim=True)).double().exp().numpy() * counts
     cumulative = np.cumsum(bound.reshape(n, -1), axis=1)
@@ -64,6 +65,13 @@ def sample_resampled(
         whole = resample(log_density[i, None].double(), size)[0].numpy()
         pixels[i] = sample_pixels(whole, 1, generator)[0].astype(np.int64)
     return pixels + generator.random((n, 2), dtype=np.float32)
+
+
+def _highest_around(x: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
+    """Largest value among each cell and its neighbors; many times as fast as a pooling layer."""
+    x = F.pad(x, (1, 1, 1, 1), value=-torch.inf)
+    x = torch.maximum(torch.maximum(x[:, :-2], x[:, 1:-1]), x[:, 2:])
+    return torch.maximum(torch.maximum(x[:, :, :-2], x[:, :, 1:-1]), x[:, :, 2:])
 
 
 def _pixels_of_cells(cells: int, pixels: int) -> Int[np.ndarray, " M"]:
