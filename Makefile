@@ -7,7 +7,7 @@ OSIE ?= ../shared/osie
 READY := $(VENV)/.ready
 
 .PHONY: help setup demo test format lint type imports docs check train-default train-deepgaze train-scanpath \
-	train-split explore-scanpath \
+	train-split explore-scanpath scanpath-table area-calibration \
 	osie-table benchmark benchmark-metrics benchmark-deepgaze clean
 
 help:
@@ -20,6 +20,8 @@ help:
 	@echo "make explore-scanpath  compare what the scanpath model may see"
 	@echo "make train-deepgaze train the heads of DeepGaze I, II, IIE and III on OSIE, by folds"
 	@echo "make osie-table     score baselines and models on OSIE out of fold, into docs/osie.md"
+	@echo "make scanpath-table compare models' scanpaths with people's on OSIE, into docs/osie-scanpaths.md"
+	@echo "make area-calibration  compare probabilities of areas with what people saw, into docs/area-calibration.md"
 	@echo "make benchmark      time predictions against their backbone passes"
 	@echo "make benchmark-deepgaze  time the DeepGaze models against the plain algorithm"
 	@echo "make benchmark-metrics  time metrics, against pysaliency with PYSALIENCY=its/python"
@@ -90,6 +92,16 @@ osie-table: setup
 	@test -e runs/osie-deepgaze3/report.json || $(MAKE) train-deepgaze
 	$(BIN)/python tools/osie_table.py --osie $(OSIE)
 	$(BIN)/python tools/write_numbers.py
+
+scanpath-table: setup
+	@test -e runs/osie-deepgaze3/report.json || $(MAKE) train-deepgaze
+	@test -e runs/default-scanpath/report.json || $(MAKE) train-scanpath
+	@test -e runs/osie-split-deepgaze3/all/model.safetensors || $(MAKE) train-split
+	$(BIN)/python tools/scanpath_table.py --osie $(OSIE)
+
+area-calibration: setup
+	@test -e runs/default-scanpath/report.json || $(MAKE) train-scanpath
+	$(BIN)/python tools/area_calibration.py --osie $(OSIE)
 
 benchmark-metrics: setup
 	$(BIN)/python tools/benchmark_metrics.py --osie $(OSIE) $(if $(PYSALIENCY),--pysaliency-python $(PYSALIENCY))

@@ -8,7 +8,6 @@ docs/reports that README, model card and docs/deepgaze.md are made from.
 """
 
 import argparse
-import hashlib
 import re
 import shutil
 from collections.abc import Sequence
@@ -31,8 +30,8 @@ from foregaze.reports.write import write_report
 from foregaze.training.branch import make_part
 from foregaze.training.recipes import read_recipe
 from foregaze.types import EyeTrackingDataset
+from osie_parts import ROOT, digest
 
-ROOT = Path(__file__).parents[1]
 BASELINES = (
     "uniform",
     "gaussian-centerbias",
@@ -66,13 +65,8 @@ def out_of_fold(name: str, run: Path, dataset: EyeTrackingDataset) -> ScoredMode
     def predict(image: int) -> Float[np.ndarray, "H W"]:
         return model_of[image].predict(dataset.stimuli[image]).log_density
 
-    return SpatialModel(name, predict, notes=("out of fold",), identity=digest(run))
-
-
-def digest(run: Path) -> str:
-    """SHA-256 over the fold models of a run, so that no score outlives its model."""
-    files = sorted(run.glob("fold-*/model.safetensors"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    identity = digest(sorted(run.glob("fold-*/model.safetensors")))
+    return SpatialModel(name, predict, notes=("out of fold",), identity=identity)
 
 
 def score(model: ScoredModel, references: References, journal: Journal) -> Report:

@@ -7,6 +7,7 @@ from foregaze.viz.evaluation import (
     draw_examples,
     draw_gains,
     draw_metric,
+    draw_reliability,
     model_colors,
 )
 
@@ -34,6 +35,16 @@ def test_calibration_shows_shares_with_their_intervals():
     assert heights == [0.12, 0.08]
     segments = panel.collections[0].get_segments()
     np.testing.assert_allclose([segment[:, 1] for segment in segments], [(0.1, 0.14), (0.05, 0.09)])
+
+
+def test_reliability_shows_each_bin_with_a_disk_of_its_trials():
+    bins = {"a": [(0.1, 0.2, 100), (0.8, 0.7, 50)], "b": [(0.5, 0.5, 10)], "c": []}
+    figure = draw_reliability(bins, dict.fromkeys(bins, "black"), columns=2)
+    assert [panel.get_title() for panel in figure.axes if panel.axison] == ["a", "b", "c"]
+    disks = figure.axes[0].collections[0]
+    np.testing.assert_allclose(disks.get_offsets(), [[0.1, 0.2], [0.8, 0.7]])
+    large, small = disks.get_sizes()
+    assert large == 2 * small
 
 
 def test_models_of_a_metric_stand_in_their_order_from_the_top():

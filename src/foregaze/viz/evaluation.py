@@ -18,6 +18,7 @@ _COLORS = ("#c2185b", "#1565c0", "#2e7d32", "#ef6c00", "#6a1b9a", "#00838f", "#5
 _INK = "#222222"
 _PANEL_INCHES = 2.9
 _PANELS_IN_A_ROW = 4
+_LARGEST_DISK_PT2 = 120.0
 _DPI = 110
 _THUMBNAIL_INCHES = 2.6
 
@@ -101,6 +102,35 @@ def draw_calibration(
     return figure
 
 
+def draw_reliability(
+    bins: Mapping[str, Sequence[tuple[float, float, int]]],
+    colors: Mapping[str, str],
+    columns: int = _PANELS_IN_A_ROW,
+) -> Figure:
+    """Shares that were observed against probabilities that were predicted, which should be alike.
+
+    Args:
+        bins: For each panel, by its title, the mean probability, the share and the trials of every
+            bin; disks have areas in proportion to trials.
+        colors: Of each panel.
+        columns: Panels that stand side by side.
+    """
+    figure, panels = _panels(len(bins), columns)
+    for number, (panel, (name, found)) in enumerate(zip(panels, bins.items(), strict=True)):
+        predicted, observed, trials = np.array(found, dtype=np.float64).reshape(-1, 3).T
+        panel.axline((0, 0), slope=1, color=_INK, linewidth=0.8)
+        panel.plot(predicted, observed, color=colors[name], linewidth=1.0)
+        sizes = _LARGEST_DISK_PT2 * trials / max(1.0, trials.max(initial=0.0))
+        panel.scatter(predicted, observed, s=sizes, color=colors[name], alpha=0.75, linewidths=0)
+        panel.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
+        panel.set_title(name, fontsize=9)
+        if number % columns == 0:
+            panel.set_ylabel("share of observers who saw it")
+        if number + columns >= len(bins):
+            panel.set_xlabel("predicted probability")
+    return figure
+
+
 def draw_metric(
     metric: str,
     values: Mapping[str, tuple[float, tuple[float, float]]],
@@ -159,9 +189,9 @@ def draw_examples(examples: Sequence[Example]) -> Figure:
     return figure
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    """Small axes in rows, as many as are asked for."""
-    columns = min(count, _PANELS_IN_A_ROW)
+def _panels(count: int, most: int = _PANELS_IN_A_ROW) -> tuple[Figure, list[Axes]]:
+    """Small axes in rows of so many at most, as many as are asked for."""
+    columns = min(count, most)
     rows = -(-count // columns)
     size = (columns * _PANEL_INCHES, rows * _PANEL_INCHES)
     figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
