@@ -97,9 +97,7 @@ class _Viewing(Conditional):
     def __call__(self, history: Float[np.ndarray, "T 2"]) -> Prediction:
         """See `Conditional`."""
         past = self._past(history[None])
-        each = [
-            resample(self._next(k, past), self.size) for k in range(len(self.model.components))
-        ]
+        each = [resample(self._next(k, past), self.size) for k in range(len(self.model.components))]
         at_image_size = (mix(torch.stack(each)) if len(each) > 1 else each[0])[0]
         return Prediction(at_image_size.float().cpu().numpy(), self.prior.cpu().numpy())
 
