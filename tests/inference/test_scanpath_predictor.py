@@ -275,9 +275,9 @@ def test_a_model_without_viewing_times_still_looks_once(scanpath_checkpoint, ima
 
 
 def test_durations_go_with_those_before_them(model, image):
-    viewings = model.sample_viewings(image, 2000, length=2, seed=0)
+    viewings = model.sample_viewings(image, 6000, length=2, seed=0)
     before, after = np.log([one.duration_ms for one in viewings]).T
-    assert abs(np.corrcoef(before, after)[0, 1]) > 0.05  # chance: 0.022
+    assert abs(np.corrcoef(before, after)[0, 1]) > 0.03  # chance: 0.013
 
 
 def test_low_temperatures_draw_the_likeliest_place(model, image):
@@ -286,7 +286,7 @@ def test_low_temperatures_draw_the_likeliest_place(model, image):
     for temperature in (0.02, 1e-3, 1e-12):
         paths = model.sample_scanpaths(image, 20, 1, 0, temperature=temperature, **AFTER)
         distance = np.hypot(*(paths[:, 0] - [column + 0.5, row + 0.5]).T)
-        assert distance.max() < 8, temperature
+        assert distance.max() < 12, temperature
     usual = model.sample_scanpaths(image, 20, 1, 0, **AFTER)
     assert np.hypot(*(usual[:, 0] - [column + 0.5, row + 0.5]).T).max() > 20
 

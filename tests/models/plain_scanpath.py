@@ -200,5 +200,5 @@ def duration_mixture(p, config, features, log_density, stride, fixation, history
     seen += [sum(paces) / (known + 1), float(known > 0)]
     found = linear(p, "out", silu(linear(p, "hidden", np.array(seen))))
     weight, mean, deviation = found.reshape(3, config.components)
-    spread = 0.56 * np.exp(np.clip(deviation, -3, 3))
+    spread = 0.56 * np.exp(np.clip(deviation, -3, 1))
     return np.exp(log_softmax(weight)), 5.2 + 0.56 * mean, spread

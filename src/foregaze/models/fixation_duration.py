@@ -37,6 +37,8 @@ from foregaze.models.next_fixation import (
 USUAL_LOG_MS = 5.2
 """About the mean logarithm of a duration in milliseconds, and its deviation."""
 SPREAD_LOG_MS = 0.56
+LOG_DEVIATIONS = (-3.0, 1.0)
+"""Range of the logarithm of a component's deviation over the usual one."""
 CELL_PX = 8.0
 """Spatial densities are told per square of this side, whatever the grid that they come on."""
 
@@ -139,7 +141,7 @@ class FixationDuration(nn.Module):
         return DurationDensity(
             weight.log_softmax(1),
             USUAL_LOG_MS + SPREAD_LOG_MS * mean,
-            SPREAD_LOG_MS * (deviation.clamp(-3, 3)).exp(),
+            SPREAD_LOG_MS * (deviation.clamp(*LOG_DEVIATIONS)).exp(),
         )
 
 
