@@ -179,8 +179,9 @@ class NextFixation(nn.Module):
     def forward(self, scene: Scene, past: Past) -> Float[Tensor, "n u v"]:
         """Log density of the next fixation in nats; `exp` sums to one over (u, v)."""
         cells = self._cells(scene, past)
-        by_cell = torch.cat(self._cell_inputs(scene, past, cells), -1)  # (n, c, F)
-        by_history = torch.cat(self._history_inputs(scene, past), -1)  # (n, F)
+        looked_at = self._content_at(scene, past)
+        by_cell = torch.cat(self._cell_inputs(scene, past, cells, looked_at), -1)  # (n, c, F)
+        by_history = torch.cat(self._history_inputs(past, looked_at), -1)  # (n, F)
         x = self.of_cells(by_cell) + self.of_history(by_history)[:, None]
         if "content" in self.config.inputs:
             x = x + self.of_content(scene.content.flatten(1).T)
@@ -209,10 +210,7 @@ class NextFixation(nn.Module):
 
     def _cells(self, scene: Scene, past: Past) -> Cells:
         h, w = scene.content.shape[-2:]
-        column, row = (
-            (torch.arange(count, dtype=past.x.dtype, device=past.x.device) + 0.5) * scene.stride
-            for count in (w, h)
-        )
+        column, row = _centers(scene, past)
         here = slice(0, self.config.history)
         known = past.known[:, None, here].to(past.x.dtype)
         dx = (column.repeat(h)[None, :, None] - past.x[:, None, here].nan_to_num()) / UNIT_PX
@@ -222,7 +220,9 @@ class NextFixation(nn.Module):
         dx, dy = dx * known, dy * known
         return Cells(dx, dy, (dx.square() + dy.square()).sqrt(), known)
 
-    def _cell_inputs(self, scene: Scene, past: Past, cells: Cells) -> list[Tensor]:
+    def _cell_inputs(
+        self, scene: Scene, past: Past, cells: Cells, looked_at: Float[Tensor, "n T D"]
+    ) -> list[Tensor]:
         n = len(past.x)
         inputs = [
             (scene.priority[None, :, None] / 2 + RANGE_NATS / 2).expand(n, -1, -1),
@@ -235,19 +235,19 @@ class NextFixation(nn.Module):
             "direction": lambda: _directions(cells, past),
             "place": lambda: [_places(scene, past)],
             "return": lambda: _returns(scene, past, self.config.history),
-            "match": lambda: [self._matches(scene, past)],
+            "match": lambda: [self._matches(scene, looked_at)],
         }
         for name in self.config.inputs:
             if name in of_cells:
                 inputs += of_cells[name]()
         return inputs
 
-    def _history_inputs(self, scene: Scene, past: Past) -> list[Tensor]:
+    def _history_inputs(self, past: Past, looked_at: Float[Tensor, "n T D"]) -> list[Tensor]:
         inputs = [past.known[:, : self.config.history].to(past.x.dtype)]
         of_history: dict[str, Callable[[], list[Tensor]]] = {
             "direction": lambda: _last_saccade(past),
             "order": lambda: _order(past),
-            "content": lambda: [self._content_at(scene, past)[:, 0]],
+            "content": lambda: [looked_at[:, 0]],
         }
         for name in self.config.inputs:
             if name in of_history:
@@ -260,8 +260,7 @@ class NextFixation(nn.Module):
         content = at_positions(scene.content, past.x[:, here], past.y[:, here], scene.stride)
         return content * past.known[:, here, None]
 
-    def _matches(self, scene: Scene, past: Past) -> Float[Tensor, "n c F"]:
-        looked_at = self._content_at(scene, past)
+    def _matches(self, scene: Scene, looked_at: Float[Tensor, "n T D"]) -> Float[Tensor, "n c F"]:
         wanted = torch.einsum("ntd,tmde->ntme", looked_at, self.to_match).flatten(1, 2)
         return (wanted @ scene.content.flatten(1)).transpose(1, 2)
 
@@ -277,6 +276,16 @@ def at_positions(
     place = torch.stack([x.nan_to_num() / (w * stride), y.nan_to_num() / (h * stride)], -1) * 2 - 1
     found = F.grid_sample(maps[None], place[None], align_corners=False, padding_mode="border")
     return found[0].permute(1, 2, 0)
+
+
+def _centers(scene: Scene, past: Past) -> tuple[Float[Tensor, " w"], Float[Tensor, " h"]]:
+    """Columns and rows of the centers of the history grid's cells, in pixels."""
+    h, w = scene.content.shape[-2:]
+    column, row = (
+        (torch.arange(count, dtype=past.x.dtype, device=past.x.device) + 0.5) * scene.stride
+        for count in (w, h)
+    )
+    return column, row
 
 
 def _distances(cells: Cells) -> list[Tensor]:
@@ -326,13 +335,7 @@ def _directions(cells: Cells, past: Past) -> list[Tensor]:
 
 def _returns(scene: Scene, past: Past, history: int) -> list[Tensor]:
     """Gaussians around all past fixations, and around those that are not seen one by one."""
-    h, w = scene.content.shape[-2:]
-    column, row = (
-        (torch.arange(count, dtype=past.x.dtype, device=past.x.device) + 0.5)
-        * scene.stride
-        / UNIT_PX
-        for count in (w, h)
-    )
+    column, row = (centers / UNIT_PX for centers in _centers(scene, past))
 
     def around(x: Tensor, y: Tensor, width: float) -> Tensor:
         across = torch.exp(-0.5 * ((column - x[..., None] / UNIT_PX) / width).square())
