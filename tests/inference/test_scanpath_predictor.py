@@ -314,11 +314,11 @@ def test_an_impossible_temperature_is_an_error(model, image, temperature):
 def test_many_scanpaths_are_drawn_in_bounded_groups(model, image, monkeypatch):
     taken = []
     network = type(model.model.components[0].fixation)
-    forward = network.forward
+    scores = network.scores
     monkeypatch.setattr(
         network,
-        "forward",
-        lambda self, scene, past: taken.append(len(past.x)) or forward(self, scene, past),
+        "scores",
+        lambda self, scene, past: taken.append(len(past.x)) or scores(self, scene, past),
     )
     monkeypatch.setattr(scanpath_predictor, "TOGETHER", 50)
     expected = tiles(model.predict(image).log_density)

@@ -17,9 +17,9 @@ from foregaze.inference.predictor import Predictor
 from foregaze.inference.trunk_predictor import threads_for, trunk_inputs
 from foregaze.inference.viewing_time import draw_viewing_ms, end_viewing
 from foregaze.models.fixation_duration import DurationDensity
-from foregaze.models.next_fixation import Past, Scene
+from foregaze.models.next_fixation import NextFixation, Past, Scene
 from foregaze.models.scanpath_mixture import ScanpathMixture, Viewer
-from foregaze.ops.logdensity import mix, resample
+from foregaze.ops.logdensity import mix, normalize, resample
 from foregaze.ops.sampling import sample_resampled
 from foregaze.scanpath_metrics import Scanpath
 from foregaze.types import ImageArray, Size
@@ -101,6 +101,7 @@ class _Viewing(Conditional):
         at_image_size = (mix(torch.stack(each)) if len(each) > 1 else each[0])[0]
         return Prediction(at_image_size.float().cpu().numpy(), self.prior.cpu().numpy())
 
+    @torch.inference_mode()
     def sample(
         self,
         history: Float[np.ndarray, "T 2"],
@@ -110,8 +111,12 @@ class _Viewing(Conditional):
         temperature: float = 1.0,
     ) -> Float[np.ndarray, "{n} {length} 2"]:
         """See `Conditional`."""
-        viewings = self.viewings(history, n, Extent(length), seed, temperature)
-        return np.stack([np.column_stack([one.x, one.y]) for one in viewings])
+        where, _ = _two_generators(seed)
+        paths = np.repeat(history[None], n, axis=0)  # (n, T, 2)
+        for _ in range(length):
+            following = self._step(paths, where, temperature)
+            paths = np.concatenate([paths, following[:, None]], axis=1)
+        return paths[:, len(history) :]
 
     @torch.inference_mode()
     def viewings(
@@ -123,7 +128,7 @@ class _Viewing(Conditional):
         temperature: float = 1.0,
     ) -> list[Scanpath]:
         """See `Conditional`."""
-        where, when = (np.random.default_rng(child) for child in _two_seeds(seed))
+        where, when = _two_generators(seed)
         budget_ms = self._budget_ms(extent, n, when)
         paths = np.repeat(history[None], n, axis=0)  # (n, T, 2)
         durations = np.full((n, len(history)), np.nan)
@@ -173,13 +178,16 @@ class _Viewing(Conditional):
 
     def _next(self, component: int, past: Past) -> Float[Tensor, "n u v"]:
         """Log densities of the next fixation under one component."""
-        network = self.model.components[component].fixation
+        return normalize(self._scores(component, past))
+
+    def _scores(self, component: int, past: Past) -> Float[Tensor, "n u v"]:
+        """The same up to a constant."""
+        network: NextFixation = self.model.components[component].fixation
         if component not in self.scenes:
             self.scenes[component] = network.scene(
                 self.log_density, self.prior, self.features, self.stride
             )
-        log_density: Float[Tensor, "n u v"] = network(self.scenes[component], past)
-        return log_density
+        return network.scores(self.scenes[component], past)
 
     def _step(
         self, paths: Float[np.ndarray, "n T 2"], generator: np.random.Generator, temperature: float
@@ -188,18 +196,19 @@ class _Viewing(Conditional):
 
         A tempered mean is not the mean of tempered densities, so that temperature takes all.
         """
-        following = np.empty((len(paths), 2))
         chosen = np.full(len(paths), _ALL)
         if temperature == 1:
             chosen = generator.integers(len(self.model.components), size=len(paths))
+        scores = torch.empty((len(paths), *self.log_density.shape))
         for component, here in _groups(chosen):
             past = self._past(paths[here])
             if component == _ALL:
-                log_density = self._mean(past).cpu().double() / temperature
+                scores[here] = self._mean(past).cpu() / temperature
             else:
-                log_density = self._next(component, past)
-            following[here] = sample_resampled(log_density, self.size, generator)
-        return following
+                scores[here] = self._scores(component, past).cpu()
+        return np.concatenate(
+            [sample_resampled(some, self.size, generator) for some in torch.split(scores, TOGETHER)]
+        )
 
     def _mean(self, past: Past) -> Float[Tensor, "n u v"]:
         """Log densities of the next fixation."""
@@ -269,6 +278,6 @@ def _groups(chosen: Int[np.ndarray, " n"]) -> Iterator[tuple[int, Int[np.ndarray
             yield int(component), here[first : first + TOGETHER]
 
 
-def _two_seeds(seed: int | None) -> list[np.random.SeedSequence]:
+def _two_generators(seed: int | None) -> list[np.random.Generator]:
     """Of positions and of durations, so that these do not change those."""
-    return np.random.SeedSequence(seed).spawn(2)
+    return [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2)]

@@ -130,8 +130,8 @@ class FixationDuration(nn.Module):
         """
         here = slice(0, 1)
         x, y = at.x[:, here], at.y[:, here]
-        normed = self.dropout(self.norm(features[None])[0].permute(1, 2, 0)).permute(2, 0, 1)
-        seen = F.silu(self.reduce(at_positions(normed, x, y, stride)[:, 0]))
+        found = self._normed(features, at_positions(features, x, y, stride)[:, 0])
+        seen = F.silu(self.reduce(self.dropout(found)))
         finer = stride * features.shape[-1] / log_density.shape[-1]
         density = at_positions(log_density[None], x, y, finer)[:, 0]  # (n, 1)
         density = density + 2 * math.log(CELL_PX / finer)
@@ -143,6 +143,15 @@ class FixationDuration(nn.Module):
             USUAL_LOG_MS + SPREAD_LOG_MS * mean,
             SPREAD_LOG_MS * (deviation.clamp(*LOG_DEVIATIONS)).exp(),
         )
+
+    def _normed(
+        self, features: Float[Tensor, "C h w"], found: Float[Tensor, "n C"]
+    ) -> Float[Tensor, "n C"]:
+        """What `norm` makes of the features, where they were looked up; without a map of it."""
+        mean = features.mean()
+        variance = (features - mean).square().mean()  # torch.var takes many times as long
+        normed: Tensor = (found - mean) * (variance + self.norm.eps).rsqrt()
+        return normed * self.norm.weight + self.norm.bias
 
 
 def _saccade_length(at: Past) -> Float[Tensor, "n 2"]:

@@ -17,7 +17,8 @@ predicted as well.
 
 `B` images, `n` histories of one image, `T` past fixations, latest first, NaN where there are fewer;
 `h w` history grid, `c = h w` its cells, `D` content channels, `F` input channels, `u v` density
-grid. Positions are in pixels of the working size.
+grid. Positions are in pixels of the working size. Inputs of cells have channels first, (F, n, c),
+so that a layer is one product of matrices.
 """
 
 from collections.abc import Callable
@@ -125,10 +126,10 @@ class Scene(NamedTuple):
 class Cells(NamedTuple):
     """How places on the history grid lie to the last fixations; zero where there is none."""
 
-    dx: Float[Tensor, "n c T"]
-    dy: Float[Tensor, "n c T"]
-    distance: Float[Tensor, "n c T"]
-    known: Float[Tensor, "n 1 T"]
+    dx: Float[Tensor, "T n c"]
+    dy: Float[Tensor, "T n c"]
+    distance: Float[Tensor, "T n c"]
+    known: Float[Tensor, "T n 1"]
 
 
 class NextFixation(nn.Module):
@@ -178,20 +179,25 @@ class NextFixation(nn.Module):
 
     def forward(self, scene: Scene, past: Past) -> Float[Tensor, "n u v"]:
         """Log density of the next fixation in nats; `exp` sums to one over (u, v)."""
+        return normalize(self.scores(scene, past))
+
+    def scores(self, scene: Scene, past: Past) -> Float[Tensor, "n u v"]:
+        """The log density up to a constant, which samples do not need."""
         cells = self._cells(scene, past)
         looked_at = self._content_at(scene, past)
-        by_cell = torch.cat(self._cell_inputs(scene, past, cells, looked_at), -1)  # (n, c, F)
-        by_history = torch.cat(self._history_inputs(past, looked_at), -1)  # (n, F)
-        x = self.of_cells(by_cell) + self.of_history(by_history)[:, None]
+        by_cell = torch.cat(self._cell_inputs(scene, past, cells, looked_at))  # (F, n, c)
+        by_history = torch.cat(self._history_inputs(past, looked_at), 1)  # (n, F)
+        x = _channels(self.of_cells, by_cell) + self.of_history(by_history).T[..., None]
         if "content" in self.config.inputs:
-            x = x + self.of_content(scene.content.flatten(1).T)
-        x = self.out(F.silu(self.hidden(F.silu(x))))  # (n, c, 1)
-        x = x[..., 0].unflatten(1, scene.content.shape[-2:])[:, None]
+            x = x + _channels(self.of_content, scene.content.flatten(1)[:, None])
+        x = _channels(self.out, F.silu(_channels(self.hidden, F.silu(x))))[0]  # (n, c)
+        x = x.reshape(1, len(past.x), *scene.content.shape[-2:])
         size = scene.log_density.shape[-2:]
-        x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)[:, 0]
+        x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)[0]
         of_density, of_centerbias = self.weights(by_history)[..., None, None].unbind(1)
         x = x + (self.density_weight + of_density) * scene.log_density
-        return normalize(x + (self.centerbias_weight + of_centerbias) * scene.centerbias)
+        scores: Tensor = x + (self.centerbias_weight + of_centerbias) * scene.centerbias
+        return scores
 
     def _cell_channels(self) -> int:
         c = self.config
@@ -212,12 +218,14 @@ class NextFixation(nn.Module):
         h, w = scene.content.shape[-2:]
         column, row = _centers(scene, past)
         here = slice(0, self.config.history)
-        known = past.known[:, None, here].to(past.x.dtype)
-        dx = (column.repeat(h)[None, :, None] - past.x[:, None, here].nan_to_num()) / UNIT_PX
-        dy = (
-            row.repeat_interleave(w)[None, :, None] - past.y[:, None, here].nan_to_num()
-        ) / UNIT_PX
-        dx, dy = dx * known, dy * known
+        known = past.known[:, here].T[..., None].to(past.x.dtype)
+        dx, dy = (
+            ((centers - positions[:, here].T[..., None].nan_to_num()) / UNIT_PX) * known
+            for centers, positions in (
+                (column.repeat(h), past.x),
+                (row.repeat_interleave(w), past.y),
+            )
+        )
         return Cells(dx, dy, (dx.square() + dy.square()).sqrt(), known)
 
     def _cell_inputs(
@@ -225,7 +233,7 @@ class NextFixation(nn.Module):
     ) -> list[Tensor]:
         n = len(past.x)
         inputs = [
-            (scene.priority[None, :, None] / 2 + RANGE_NATS / 2).expand(n, -1, -1),
+            (scene.priority / 2 + RANGE_NATS / 2).expand(1, n, -1),
             cells.dx,
             cells.dy,
             cells.distance,
@@ -260,9 +268,17 @@ class NextFixation(nn.Module):
         content = at_positions(scene.content, past.x[:, here], past.y[:, here], scene.stride)
         return content * past.known[:, here, None]
 
-    def _matches(self, scene: Scene, looked_at: Float[Tensor, "n T D"]) -> Float[Tensor, "n c F"]:
-        wanted = torch.einsum("ntd,tmde->ntme", looked_at, self.to_match).flatten(1, 2)
-        return (wanted @ scene.content.flatten(1)).transpose(1, 2)
+    def _matches(self, scene: Scene, looked_at: Float[Tensor, "n T D"]) -> Float[Tensor, "F n c"]:
+        wanted = torch.einsum("ntd,tmde->tmne", looked_at, self.to_match).flatten(0, 1)
+        return wanted @ scene.content.flatten(1)
+
+
+def _channels(layer: nn.Linear, x: Float[Tensor, "F n c"]) -> Float[Tensor, "G n c"]:
+    """A linear layer along the first axis: no copy is made."""
+    product: Tensor = layer.weight @ x.flatten(1)
+    if layer.bias is not None:
+        product = product + layer.bias[:, None]
+    return product.reshape(-1, *x.shape[1:])
 
 
 def at_positions(
@@ -293,7 +309,7 @@ def _distances(cells: Cells) -> list[Tensor]:
     return [(cells.distance + NEAR).log() * cells.known, *(x * cells.known for x in near)]
 
 
-def _places(scene: Scene, past: Past) -> Float[Tensor, "n c F"]:
+def _places(scene: Scene, past: Past) -> Float[Tensor, "F n c"]:
     """Where each place lies in the image, whatever the history."""
     h, w = scene.content.shape[-2:]
     column, row = (
@@ -304,7 +320,7 @@ def _places(scene: Scene, past: Past) -> Float[Tensor, "n c F"]:
     dx, dy = column.repeat(h), row.repeat_interleave(w)
     distance = (dx.square() + dy.square()).sqrt()
     near = [torch.exp(-0.5 * (distance / width).square()) for width in PLACE_WIDTHS]
-    return torch.stack([dx, dy, distance, *near], -1).expand(len(past.x), -1, -1)
+    return torch.stack([dx, dy, distance, *near])[:, None].expand(-1, len(past.x), -1)
 
 
 def _last_saccade(past: Past) -> list[Tensor]:
@@ -325,12 +341,12 @@ def _saccade(past: Past) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def _directions(cells: Cells, past: Past) -> list[Tensor]:
     """Of each place as seen from the last fixation, relative to the saccade that led there."""
     dx, dy, length, known = (value[:, None] for value in _saccade(past))
-    distance = cells.distance[..., 0]
-    ahead = (cells.dx[..., 0] * dx + cells.dy[..., 0] * dy) / (length + 1e-3)
+    distance = cells.distance[0]
+    ahead = (cells.dx[0] * dx + cells.dy[0] * dy) / (length + 1e-3)
     cosine = ahead / (distance + 0.05)
     as_far = ((distance + NEAR) / (length + NEAR)).log().square()
     seen = [cosine, cosine.square(), ahead, cosine * ahead, as_far]
-    return [(torch.stack(seen, -1) * known[..., None])]
+    return [torch.stack(seen) * known]
 
 
 def _returns(scene: Scene, past: Past, history: int) -> list[Tensor]:
@@ -341,7 +357,7 @@ def _returns(scene: Scene, past: Past, history: int) -> list[Tensor]:
         across = torch.exp(-0.5 * ((column - x[..., None] / UNIT_PX) / width).square())
         down = torch.exp(-0.5 * ((row - y[..., None] / UNIT_PX) / width).square())
         maps = torch.einsum("nth,ntw->nhw", down.nan_to_num(), across.nan_to_num())
-        return maps.flatten(1)[..., None]
+        return maps.flatten(1)[None]
 
     earlier = around(past.x[:, history:], past.y[:, history:], RETURN_WIDTHS[1])
     return [*(around(past.x, past.y, width) for width in RETURN_WIDTHS), earlier]

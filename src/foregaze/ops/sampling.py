@@ -39,8 +39,8 @@ def sample_resampled(
     rows, columns = _pixels_of_cells(h, size[0]), _pixels_of_cells(w, size[1])
     highest = _highest_around(log_density)
     counts = np.outer(np.diff(rows), np.diff(columns))
-    bound = (highest - highest.amax((-2, -1), keepdim=True)).double().exp().numpy() * counts
-    cumulative = np.cumsum(bound.reshape(n, -1), axis=1)
+    bound = (highest - highest.amax((-2, -1), keepdim=True)).exp().numpy() * counts
+    cumulative = np.cumsum(bound.reshape(n, -1), axis=1, dtype=np.float64)
     values, ceiling = log_density.numpy(), highest.numpy()
     pixels = np.empty((n, 2), dtype=np.int64)
     pending = np.arange(n)
