@@ -199,15 +199,26 @@ def test_the_same_seed_gives_the_same_viewings(model, image):
     assert not np.array_equal(drawn(None), drawn(None))
 
 
-def test_positions_do_not_depend_on_how_scanpaths_end(model, image):
-    by_length = model.sample_viewings(image, 6, length=12, seed=3)
+def test_longer_scanpaths_begin_as_shorter_ones_do(model, image):
+    longer = model.sample_viewings(image, 6, length=12, seed=3)
     shorter = model.sample_viewings(image, 6, length=3, seed=3)
-    by_time = model.sample_viewings(image, 6, seconds=0.8, seed=3)
-    for long, short, timed in zip(by_length, shorter, by_time, strict=True):
+    for long, short in zip(longer, shorter, strict=True):
         np.testing.assert_array_equal(long.x[:3], short.x)
         np.testing.assert_array_equal(long.y[:3], short.y)
-        common = min(len(long), len(timed))
-        np.testing.assert_array_equal(long.x[:common], timed.x[:common])
+
+
+def test_scanpaths_that_have_ended_take_no_more_steps(model, image, monkeypatch):
+    stepped = []
+    last = scanpath_predictor._Viewing._last
+    monkeypatch.setattr(
+        scanpath_predictor._Viewing,
+        "_last",
+        lambda self, paths, *rest: stepped.append(len(paths)) or last(self, paths, *rest),
+    )
+    viewings = model.sample_viewings(image, 8, seconds=0.8, seed=3)
+    lengths = [len(one) for one in viewings]
+    assert len(set(lengths)) > 1
+    assert stepped == [sum(n > step for n in lengths) for step in range(max(lengths))]
 
 
 def test_positions_and_viewings_are_the_same_draws(model, image):

@@ -130,29 +130,30 @@ class _Viewing(Conditional):
         """See `Conditional`."""
         where, when = _two_generators(seed)
         budget_ms = self._budget_ms(extent, n, when)
-        paths = np.repeat(history[None], n, axis=0)  # (n, T, 2)
-        durations = np.full((n, len(history)), np.nan)
-        ends = np.zeros(n, dtype=np.int64)  # fixations of each scanpath that has ended
-        while not ends.all():
+        whole = extent.length is not None or extent.seconds is not None
+        ended: dict[int, Scanpath] = {}
+        going = np.arange(n)  # numbers of the scanpaths that have not ended, one row each below
+        paths = np.repeat(history[None], n, axis=0)  # (m, T, 2)
+        durations = np.full((n, len(history)), np.nan)  # (m, T)
+        while len(going):
             following = self._step(paths, where, temperature)
             paths = np.concatenate([paths, following[:, None]], axis=1)
             lasting = self._last(paths, durations, when)
             durations = np.concatenate([durations, lasting[:, None]], axis=1)
+            own = slice(len(history), None)
+            spent = durations[:, own].sum(1)
             taken = paths.shape[1] - len(history)
-            spent = durations[:, len(history) :].sum(1)
-            over = taken >= extent.length if extent.length else spent >= budget_ms
-            ends[over & (ends == 0)] = taken
-        whole = extent.length is not None or extent.seconds is not None
-        return [
-            end_viewing(path[:end], lasting[:end], None if whole else budget)
-            for path, lasting, end, budget in zip(
-                paths[:, len(history) :],
-                durations[:, len(history) :],
-                ends,
-                budget_ms,
-                strict=True,
+            over = (
+                np.full(len(going), taken >= extent.length)
+                if extent.length
+                else (spent >= budget_ms[going])
             )
-        ]
+            for row in np.flatnonzero(over):
+                number = int(going[row])
+                budget = None if whole else float(budget_ms[number])
+                ended[number] = end_viewing(paths[row, own], durations[row, own], budget)
+            going, paths, durations = going[~over], paths[~over], durations[~over]
+        return [ended[number] for number in range(n)]
 
     def _budget_ms(
         self, extent: Extent, n: int, generator: np.random.Generator
