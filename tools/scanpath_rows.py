@@ -15,6 +15,8 @@ from osie_parts import SPLIT, Part, seed_of
 
 SCANPATHS = 15
 """On each image, as many as it has observers."""
+TYPICAL = 0.1
+"""Share of drawn scanpaths that is kept, where the most typical ones are."""
 MOST_FIXATIONS = 22
 """Of models without an end of their own: as many as the longest recorded scanpath has. Time is
 over earlier, but for one in some thousands of drawn scanpaths."""
@@ -45,6 +47,13 @@ def sample_own(part: Part, image: int, model: Predictor | None) -> list[Scanpath
     assert model is not None
     seed = seed_of(part.dataset.stimuli.names[image])
     return model.sample_viewings(part.dataset.stimuli[image], SCANPATHS, seed=seed)
+
+
+def sample_typical(part: Part, image: int, model: Predictor | None) -> list[Scanpath]:
+    """The most typical of many such scanpaths."""
+    assert model is not None
+    seed = seed_of(part.dataset.stimuli.names[image])
+    return model.sample_viewings(part.dataset.stimuli[image], SCANPATHS, seed=seed, typical=TYPICAL)
 
 
 def sample_after_first(part: Part, image: int, model: Predictor | None) -> list[Scanpath]:
@@ -98,6 +107,12 @@ def _placed(paths: list[np.ndarray], timed: list[Scanpath]) -> list[Scanpath]:
 ROWS = {
     "default-scanpath": Row(
         "`default-scanpath`", sample_own, "default-scanpath", "osie-split-scanpath"
+    ),
+    "default-scanpath-typical": Row(
+        "`default-scanpath`, the most typical tenth",
+        sample_typical,
+        "default-scanpath",
+        "osie-split-scanpath",
     ),
     "osie-deepgaze3": Row(
         "DeepGaze III head", sample_after_first, "osie-deepgaze3", "osie-split-deepgaze3"

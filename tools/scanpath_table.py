@@ -43,7 +43,7 @@ from osie_parts import (
     split_part,
 )
 from scanpath_page import write_page
-from scanpath_rows import MOST_FIXATIONS, ROWS, SCANPATHS
+from scanpath_rows import MOST_FIXATIONS, ROWS, SCANPATHS, TYPICAL
 
 METRICS = (
     "ScanMatch",
@@ -92,7 +92,7 @@ class Work:
     def key(self, name: str, part: Part) -> str:
         """Differs where samples of a row on a part would."""
         model = ROWS[name].model_of(part, self.runs)
-        settings = [SCANPATHS, MOST_FIXATIONS, part.images_key()]
+        settings = [SCANPATHS, TYPICAL, MOST_FIXATIONS, part.images_key()]
         return json.dumps([*settings, digest([model]) if model else None])
 
     def sample(self, name: str, part_name: str) -> None:

@@ -96,6 +96,25 @@ def test_the_animation_is_of_the_first_sample(draw, photo, tmp_path):
     assert lasting == 1000
 
 
+def test_the_most_typical_of_more_samples_are_drawn(draw, model, photo, tmp_path):
+    options = ("--scanpaths", "2", "--length", "4", "--csv")
+    assert draw(photo, *options, "--typical", "0.1", "--output", "typical").code == 0
+    assert draw(photo, *options[2:], "--scanpaths", "20", "--output", "all").code == 0
+    kept, drawn = (
+        {tuple(row[c] for c in "xy") for row in rows_of(tmp_path / name / "photo-scanpaths.csv")}
+        for name in ("typical", "all")
+    )
+    assert len(kept) == 8
+    assert kept < drawn
+
+
+@pytest.mark.parametrize("share", ["0", "1.5", "nan"])
+def test_a_share_that_cannot_be_is_refused(draw, photo, share):
+    outcome = draw(photo, "--typical", share)
+    assert outcome.code == 2
+    assert f"{share}, expected a share above 0, such as 0.1, and at most 1" in outcome.err
+
+
 def test_length_number_and_seed_reach_the_samples(draw, photo, tmp_path):
     for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
         options = ("--scanpaths", "3", "--length", "2", "--seed", str(seed), "--csv")

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from foregaze.cli.scanpaths_batch import Sampling, to_csv
+from foregaze.cli.scanpaths_batch import _draw, to_csv
 from foregaze.data import load_dataset
 from foregaze.evaluation.scanpath_csv import read_scanpaths
 from foregaze.inference.conditional import Extent
+from foregaze.inference.drawing import Sampling
 from foregaze.scanpath_metrics import Scanpath
 from tests.cli.viewer import Viewer, ViewerModel
 
@@ -21,7 +22,7 @@ SIZE = (60, 80)
 )
 def test_scanpaths_are_led_by_what_the_model_takes_as_given(model, led):
     viewer = Viewer(SIZE)
-    sampled = Sampling(3, Extent(length=4), 5).draw(model, viewer, SIZE)
+    sampled = _draw(Sampling(3, Extent(length=4), 5), model, viewer, SIZE)
     assert [len(one) for one in sampled] == [4 + led] * 3
     assert viewer.asked[1:] == (3, Extent(length=4), 5)
     lead = np.column_stack([sampled[0].x, sampled[0].y])[: int(led)]

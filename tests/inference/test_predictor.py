@@ -89,6 +89,8 @@ def test_seconds_are_for_models_with_durations(model):
         ({"seconds": -2.0}, "seconds is -2, expected a number above 0"),
         ({"temperature": 0.0}, "temperature is 0, expected a positive number$"),
         ({"temperature": float("nan")}, "temperature is nan, expected a positive number$"),
+        ({"typical": 0.0}, "typical is 0, expected a share above 0, such as 0.1, and at most 1$"),
+        ({"n": 0}, "n is 0, expected at least 1$"),
     ],
 )
 def test_what_sampling_cannot_do_is_an_error_before_the_model_runs(

@@ -101,6 +101,14 @@ def scanpaths(
     seed: Annotated[
         int, typer.Option(metavar="S", min=0, help="Of the samples on each image.")
     ] = 0,
+    typical: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            help="Keep this share of the scanpaths that are sampled, those most like all others; "
+            "0.1 draws ten for each that is kept. 1: exact samples of the model.",
+        ),
+    ] = 1.0,
     observers: Annotated[
         str | None,
         typer.Option(
@@ -141,6 +149,11 @@ def scanpaths(
     """
     asked = list(dict.fromkeys(pictures or [Picture.numbered]))
     dataset = _check_options(asked, length, seconds, observers, observer, pixels_per_degree)
+    if not 0 < typical <= 1:
+        raise typer.BadParameter(
+            f"{typical:g}, expected a share above 0, such as 0.1, and at most 1",
+            param_hint="--typical",
+        )
     networks = parse_networks(network)
     results = [RESULTS[picture] for picture in asked] + [TABLE] * table
 
@@ -155,8 +168,9 @@ def scanpaths(
 
     from foregaze.cli.predict_batch import Viewing
     from foregaze.cli.recorded import Observers
-    from foregaze.cli.scanpaths_batch import Recorded, Sampling, draw_batch
+    from foregaze.cli.scanpaths_batch import Recorded, draw_batch
     from foregaze.inference.conditional import Extent
+    from foregaze.inference.drawing import Sampling
     from foregaze.inference.zoo import load_model
 
     recorded = None
@@ -167,7 +181,7 @@ def scanpaths(
     problems = list(plan.problems)
     if plan.images:
         predictor = load_model(model, checkpoint=checkpoint, device=device, networks=networks)
-        sampling = Sampling(count, Extent(length, seconds), seed)
+        sampling = Sampling(count, Extent(length, seconds), seed, typical=typical)
         viewing = Viewing(prior, None, pixels_per_degree, viewers)
         problems += draw_batch(predictor, plan, sampling, viewing, recorded)
         _note_what_was_taken(predictor)

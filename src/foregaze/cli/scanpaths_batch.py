@@ -16,11 +16,12 @@ from foregaze.cli.recorded import Observers
 from foregaze.errors import DataError, ImageError, ShapeError
 from foregaze.evaluation.scanpath_csv import COLUMNS, DURATION
 from foregaze.images import read_image
-from foregaze.inference.conditional import Conditional, Extent
+from foregaze.inference.conditional import Conditional
+from foregaze.inference.drawing import Sampling, draw_viewings
 from foregaze.inference.history import checked_history
 from foregaze.inference.predictor import Predictor
 from foregaze.scanpath_metrics import Scanpath
-from foregaze.types import ImageArray
+from foregaze.types import ImageArray, Size
 from foregaze.viz import (
     animate_scanpath,
     draw_samples_and_observers,
@@ -30,35 +31,6 @@ from foregaze.viz import (
 )
 
 _DECIMALS = 3
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """What is sampled on each image."""
-
-    count: int
-    extent: Extent
-    seed: int
-
-    def draw(
-        self, predictor: Predictor, conditional: Conditional, size: tuple[int, int]
-    ) -> list[Scanpath]:
-        """Scanpaths, led by the fixation that the model takes as given if it does so."""
-        history = np.empty((0, 2))
-        if predictor.sees_history:
-            history = checked_history(None, None, size, starts=predictor.starts)
-        sampled = conditional.viewings(history, self.count, self.extent, self.seed)
-        if not len(history):
-            return sampled
-        unknown = np.full(len(history), np.nan)
-        return [
-            Scanpath(
-                np.append(history[:, 0], one.x),
-                np.append(history[:, 1], one.y),
-                np.append(unknown, one.duration_ms),
-            )
-            for one in sampled
-        ]
 
 
 @dataclass(frozen=True)
@@ -120,7 +92,7 @@ def draw_batch(
         try:
             conditional = viewing.on(image, pixels, predictor)
             size = (pixels.shape[0], pixels.shape[1])
-            sampled = sampling.draw(predictor, conditional, size)
+            sampled = _draw(sampling, predictor, conditional, size)
             viewed = _Viewed(image, pixels, sampled, conditional, predictor, recorded)
             with written_together(plan.output, plan.names(image)) as unfinished:
                 for result, path in zip(plan.formats, unfinished, strict=True):
@@ -129,6 +101,27 @@ def draw_batch(
             raise ShapeError(f"{image}: {error}") from error
 
     return each_image(plan, work, skipped=(DataError, ImageError, ShapeError))
+
+
+def _draw(
+    sampling: Sampling, predictor: Predictor, conditional: Conditional, size: Size
+) -> list[Scanpath]:
+    """Scanpaths, led by the fixation that the model takes as given if it does so."""
+    history = np.empty((0, 2))
+    if predictor.sees_history:
+        history = checked_history(None, None, size, starts=predictor.starts)
+    sampled = draw_viewings(conditional, history, sampling, size)
+    if not len(history):
+        return sampled
+    unknown = np.full(len(history), np.nan)
+    return [
+        Scanpath(
+            np.append(history[:, 0], one.x),
+            np.append(history[:, 1], one.y),
+            np.append(unknown, one.duration_ms),
+        )
+        for one in sampled
+    ]
 
 
 def _write_numbered(path: Path, viewed: _Viewed) -> None:

@@ -22,6 +22,7 @@ from foregaze.inference.centerbias import (
     stretched,
 )
 from foregaze.inference.conditional import LENGTH, Conditional, Extent
+from foregaze.inference.drawing import Sampling, draw_viewings
 from foregaze.inference.history import Positions, checked_history
 from foregaze.inference.prediction import Prediction
 from foregaze.models import AnyModel
@@ -44,6 +45,7 @@ class SamplingOptions(TypedDict, total=False):
     pixels_per_degree: float | None
     dataset: str | None
     temperature: float
+    typical: float
 
 
 _USUAL_SAMPLING = SamplingOptions(
@@ -53,6 +55,7 @@ _USUAL_SAMPLING = SamplingOptions(
     pixels_per_degree=None,
     dataset=None,
     temperature=1.0,
+    typical=1.0,
 )
 
 
@@ -242,22 +245,21 @@ class Predictor(ABC):
                 counted.
             seed: The same one gives the same scanpaths; None draws anew.
             options: `x_hist`, `y_hist`, fixations that all scanpaths start from; `centerbias`,
-                `pixels_per_degree` and `dataset`, all as in `predict`; and `temperature`, which
-                log densities are divided by: 1, the model's own, unless another is asked for.
+                `pixels_per_degree` and `dataset`, all as in `predict`; `temperature`, which log
+                densities are divided by: 1, the model's own, unless another is asked for; and
+                `typical`, see `draw_viewings`: 1, all samples, unless another share is asked for.
 
         Returns:
             Scanpaths in pixels of the image; durations are NaN where the model has none.
 
         Raises:
-            ConfigError: If `n`, `length`, `seconds` or `temperature` is not positive, or the model
-                has no durations for `seconds`; see also `predict`.
+            ConfigError: If `n`, `length`, `seconds`, `temperature` or `typical` is out of range,
+                or the model has no durations for `seconds`; see also `predict`.
         """
-        check_counts(n=n)
-        extent = Extent(length, seconds)
         asked: SamplingOptions = {**_USUAL_SAMPLING, **options}
-        temperature = asked["temperature"]
-        if not 0 < temperature < math.inf:
-            raise ConfigError(f"temperature is {temperature:g}, expected a positive number")
+        sampling = Sampling(
+            n, Extent(length, seconds), seed, asked["temperature"], asked["typical"]
+        )
         array = read_image(image)
         history = self._history(array, asked["x_hist"], asked["y_hist"])
         conditional = self.on(
@@ -266,7 +268,7 @@ class Predictor(ABC):
             pixels_per_degree=asked["pixels_per_degree"],
             dataset=asked["dataset"],
         )
-        return conditional.viewings(history, n, extent, seed, temperature)
+        return draw_viewings(conditional, history, sampling, (array.shape[0], array.shape[1]))
 
     def digest(self) -> str:
         """SHA-256 of all weights and of what else decides predictions."""
@@ -341,13 +343,6 @@ def check_resolution(pixels_per_degree: object) -> None:
     raise ConfigError(
         f"pixels_per_degree is {given}, expected a positive number such as {PX_PER_DVA:g}"
     )
-
-
-def check_counts(**counts: int) -> None:
-    """Raise a `ConfigError` that names the first count below one."""
-    for argument, value in counts.items():
-        if value < 1:
-            raise ConfigError(f"{argument} is {value}, expected at least 1")
 
 
 def _one_for_each(

@@ -19,6 +19,7 @@ from foregaze.scanpath_metrics.scanpath import (
 )
 from foregaze.scanpath_metrics.sequence_score import mean_shift, sequence_score
 from foregaze.scanpath_metrics.time_delay import scaled_time_delay_similarity, time_delay_distance
+from foregaze.scanpath_metrics.typical import most_typical
 
 __all__ = [
     "SCANPATH_METRICS",
@@ -33,6 +34,7 @@ __all__ = [
     "dynamic_time_warping",
     "levenshtein",
     "mean_shift",
+    "most_typical",
     "multimatch",
     "scaled_time_delay_similarity",
     "scanmatch",
