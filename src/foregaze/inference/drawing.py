@@ -35,6 +35,8 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.n < 1:
             raise ConfigError(f"n is {self.n}, expected at least 1")
+        if self.seed is not None and self.seed < 0:
+            raise ConfigError(f"seed is {self.seed}, expected 0 or a larger integer, or None")
         if not 0 < self.temperature < math.inf:
             raise ConfigError(f"temperature is {self.temperature:g}, expected a positive number")
         if not 0 < self.typical <= 1:

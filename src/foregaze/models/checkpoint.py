@@ -85,7 +85,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise UnknownNameError("architecture", header.architecture, MODELS)
     kind = MODELS[header.architecture]
     config = make_config(kind.Config, header.config, str(path))
-    found = frozen_sha256(config.frozen_weights)
+    try:
+        found = frozen_sha256(config.frozen_weights)
+    except WeightsError as error:
+        raise WeightsError(
+            f"{path}: wants the frozen weights that it was trained on ({error}; a path there counts "
+            f"from the current folder, {Path.cwd()})"
+        ) from error
     if found != header.trunk_sha256:
         raise WeightsError(
             f"{path}: was trained on frozen weights with SHA-256 {header.trunk_sha256}, "
