@@ -105,7 +105,7 @@ def test_a_changed_spatial_model_is_refused(spatial, tmp_path):
 def test_a_missing_spatial_model_is_named(spatial, tmp_path):
     path = save_toy_scanpath(tmp_path / "model.safetensors", spatial)
     spatial.unlink()
-    message = rf"model\.safetensors: wants .* \({spatial}: no such weights file; a path there counts"
+    message = rf"model\.safetensors: wants .* \({spatial}: no such weights file; a path there "
     with pytest.raises(WeightsError, match=message):
         load_checkpoint(path)
 

@@ -89,8 +89,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         found = frozen_sha256(config.frozen_weights)
     except WeightsError as error:
         raise WeightsError(
-            f"{path}: wants the frozen weights that it was trained on ({error}; a path there counts "
-            f"from the current folder, {Path.cwd()})"
+            f"{path}: wants the frozen weights that it was trained on ({error}; a path there "
+            f"counts from the current folder, {Path.cwd()})"
         ) from error
     if found != header.trunk_sha256:
         raise WeightsError(
