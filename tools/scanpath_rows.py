@@ -15,8 +15,8 @@ from osie_parts import SPLIT, Part, seed_of
 
 SCANPATHS = 15
 """On each image, as many as it has observers."""
-TYPICAL = 0.1
-"""Share of drawn scanpaths that is kept, where the most typical ones are."""
+FOLDS = "folds"
+"""The table of all images; the other one is called as its part."""
 MOST_FIXATIONS = 22
 """Of models without an end of their own: as many as the longest recorded scanpath has. Time is
 over earlier, but for one in some thousands of drawn scanpaths."""
@@ -31,6 +31,9 @@ class Row:
     """Scanpaths on the image with an index."""
     run: str | None = None
     split_run: str | None = None
+    share: float = 1.0
+    """Of drawn scanpaths that is kept, the most typical ones."""
+    tables: tuple[str, ...] = (FOLDS, SPLIT)
 
     def model_of(self, part: Part, runs: Path) -> Path | None:
         """The checkpoint that did not see a part's images; None for a model without one."""
@@ -42,18 +45,17 @@ class Row:
         return folder / "model.safetensors"
 
 
-def sample_own(part: Part, image: int, model: Predictor | None) -> list[Scanpath]:
-    """Scanpaths of a model that knows of first fixations, durations and ends."""
-    assert model is not None
-    seed = seed_of(part.dataset.stimuli.names[image])
-    return model.sample_viewings(part.dataset.stimuli[image], SCANPATHS, seed=seed)
+def own_row(title: str, share: float, tables: tuple[str, ...] = (FOLDS, SPLIT)) -> Row:
+    """A row of the model that knows of first fixations, durations and ends."""
 
+    def sample(part: Part, image: int, model: Predictor | None) -> list[Scanpath]:
+        assert model is not None
+        seed = seed_of(part.dataset.stimuli.names[image])
+        return model.sample_viewings(
+            part.dataset.stimuli[image], SCANPATHS, seed=seed, typical=share
+        )
 
-def sample_typical(part: Part, image: int, model: Predictor | None) -> list[Scanpath]:
-    """The most typical of many such scanpaths."""
-    assert model is not None
-    seed = seed_of(part.dataset.stimuli.names[image])
-    return model.sample_viewings(part.dataset.stimuli[image], SCANPATHS, seed=seed, typical=TYPICAL)
+    return Row(title, sample, "default-scanpath", "osie-split-scanpath", share, tables)
 
 
 def sample_after_first(part: Part, image: int, model: Predictor | None) -> list[Scanpath]:
@@ -105,14 +107,10 @@ def _placed(paths: list[np.ndarray], timed: list[Scanpath]) -> list[Scanpath]:
 
 
 ROWS = {
-    "default-scanpath": Row(
-        "`default-scanpath`", sample_own, "default-scanpath", "osie-split-scanpath"
-    ),
-    "default-scanpath-typical": Row(
-        "`default-scanpath`, the most typical tenth",
-        sample_typical,
-        "default-scanpath",
-        "osie-split-scanpath",
+    "default-scanpath": own_row("`default-scanpath`", 1.0),
+    "default-scanpath-typical": own_row("`default-scanpath`, the most typical tenth", 0.1),
+    "default-scanpath-twentieth": own_row(  # 300 samples an image: half an hour on all images
+        "`default-scanpath`, the most typical twentieth", 0.05, tables=(SPLIT,)
     ),
     "osie-deepgaze3": Row(
         "DeepGaze III head", sample_after_first, "osie-deepgaze3", "osie-split-deepgaze3"

@@ -43,7 +43,7 @@ from osie_parts import (
     split_part,
 )
 from scanpath_page import write_page
-from scanpath_rows import MOST_FIXATIONS, ROWS, SCANPATHS, TYPICAL
+from scanpath_rows import FOLDS, MOST_FIXATIONS, ROWS, SCANPATHS
 
 METRICS = (
     "ScanMatch",
@@ -92,7 +92,7 @@ class Work:
     def key(self, name: str, part: Part) -> str:
         """Differs where samples of a row on a part would."""
         model = ROWS[name].model_of(part, self.runs)
-        settings = [SCANPATHS, TYPICAL, MOST_FIXATIONS, part.images_key()]
+        settings = [SCANPATHS, ROWS[name].share, MOST_FIXATIONS, part.images_key()]
         return json.dumps([*settings, digest([model]) if model else None])
 
     def sample(self, name: str, part_name: str) -> None:
@@ -270,7 +270,11 @@ def usable(work: Work, osie: Path, tables: list[str], *, partial: bool) -> dict[
             ]
             for name, row in ROWS.items()
         }
-        names[table] = [name for name in ROWS if all(model.exists() for model in models[name])]
+        names[table] = [
+            name
+            for name, row in ROWS.items()
+            if table in row.tables and all(model.exists() for model in models[name])
+        ]
         absent += [model for of_row in models.values() for model in of_row]
     if message := missing_runs(absent, CONFIGS, osie):
         print(message, file=sys.stderr)
@@ -298,7 +302,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--osie", type=Path, required=True)
     parser.add_argument("--runs", type=Path, default=ROOT / "runs")
-    parser.add_argument("--only", choices=("folds", SPLIT, "gains", "page"))
+    parser.add_argument("--only", choices=(FOLDS, SPLIT, "gains", "page"))
     parser.add_argument("--partial", action="store_true", help="leave out models not there")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--images", type=int, help="of each part, to try it out")
@@ -310,7 +314,7 @@ def main() -> None:
         content["conditional"] = conditional_gains(arguments.runs)
         write_whole(report, json.dumps(content, indent=1) + "\n")
     elif arguments.only != "page":
-        tables = [arguments.only] if arguments.only else ["folds", SPLIT]
+        tables = [arguments.only] if arguments.only else [FOLDS, SPLIT]
         settings = (arguments.osie, arguments.runs, arguments.images)
         work = Work(*settings)
         names = usable(work, arguments.osie, tables, partial=arguments.partial)
