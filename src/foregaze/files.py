@@ -35,13 +35,13 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
     Raises:
         OutputError: If a file is there that must stay, or it cannot be written.
     """
-    _check_free(path, overwrite=overwrite)
+    check_free(path, overwrite=overwrite)
     unfinished = _unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield unfinished
-            _check_free(path, overwrite=overwrite)
+            check_free(path, overwrite=overwrite)
             os.replace(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
@@ -76,7 +76,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
 
-def _check_free(path: Path, *, overwrite: bool) -> None:
+def check_free(path: Path, *, overwrite: bool) -> None:
+    """Raise an `OutputError` if a file is there that must stay."""
     if not overwrite and os.path.lexists(path):
         raise OutputError(f"{path}: is already there; give another name")
 

@@ -138,7 +138,7 @@ def test_recorded_fixations_stand_beside_the_model(run, boxes, fake, osie_root, 
     image = osie_root / "stimuli" / "1002.jpg"
     outcome = run(
         *("areas", image, "--areas", boxes, "--seconds", "1", "--scanpaths", "10"),
-        *("--recorded", f"osie={osie_root}"),
+        *("--observers", f"osie={osie_root}"),
     )
     assert outcome.code == 0
     assert "10 viewings: model (fake), 15 viewings: recorded (osie)" in outcome.out
@@ -166,7 +166,7 @@ def test_recordings_that_are_not_there_are_refused(
     run, photo, boxes, fake, osie_root, recorded, message
 ):
     recorded = recorded.format(root=osie_root)
-    options = ("--fixations", "3", "--recorded", recorded)
+    options = ("--fixations", "3", "--observers", recorded)
     assert message in run("areas", photo, "--areas", boxes, *options).error()
 
 
@@ -174,7 +174,7 @@ def test_recordings_on_a_version_of_another_size_are_refused(
     run, save_image, fake, osie_root, tmp_path
 ):
     image = save_image(tmp_path / "1001.jpg", (120, 160))
-    options = ("--fixations", "3", "--recorded", f"osie={osie_root}")
+    options = ("--fixations", "3", "--observers", f"osie={osie_root}")
     boxes = write_boxes(tmp_path / "b.csv")
     error = run("areas", image, "--areas", boxes, *options).error()
     assert "1001.jpg: has 160 x 120 pixels, but 80 x 60 in osie" in error
@@ -183,7 +183,7 @@ def test_recordings_on_a_version_of_another_size_are_refused(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "give one of --seconds and --fixations, such as --seconds 3"),
+        ([], "give one of --seconds and --fixations, such as --seconds 3; there is neither"),
         (["--seconds", "3", "--fixations", "3"], "give one of --seconds and --fixations"),
         (["--seconds", "0"], "seconds is 0, expected a positive number such as 3"),
         (["--seconds", "-2"], "seconds is -2, expected a positive number"),
@@ -193,7 +193,8 @@ def test_recordings_on_a_version_of_another_size_are_refused(
         (["--fixations", "2.5"], "--fixations"),
         (["--fixations", "3", "--scanpaths", "0"], "--scanpaths"),
         (["--fixations", "3", "--scanpaths", "999999"], "make about 2,999,997 fixations; the li"),
-        (["--seconds", "1e9"], "the limit is 1,000,000"),
+        (["--seconds", "601"], "601, expected at most 600"),
+        (["--seconds", "600", "--scanpaths", "1000"], "the limit is 1,000,000"),
         (["--seconds", "3", "--saccade-ms", "-1"], "saccade_ms is -1, expected a number from 0"),
         (["--fixations", "3", "--background", "0"], "a background is an id of segment maps"),
     ],

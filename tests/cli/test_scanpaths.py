@@ -108,6 +108,30 @@ def test_the_most_typical_of_more_samples_are_drawn(draw, model, photo, tmp_path
     assert kept < drawn
 
 
+def test_it_is_said_that_typical_scanpaths_are_no_samples(draw, photo):
+    typical = draw(photo, "--typical", "0.5", "--scanpaths", "3", "--length", "4")
+    assert "of 6 sampled scanpaths these are the 3 most typical: read no" in typical.err
+    assert draw(photo, "--length", "4", "--overwrite").err == ""
+
+
+def test_titles_say_that_scanpaths_are_typical(draw, photo, steps_drawn):
+    assert draw(photo, "--picture", "steps", "--typical", "0.5", "--scanpaths", "3").code == 0
+    assert steps_drawn[0][2] == "photo.png, sampled scanpath 1 (most typical of 6)"
+
+
+def test_a_share_that_takes_very_many_samples_is_refused(draw, photo):
+    outcome = draw(photo, "--typical", "0.0001", "--scanpaths", "10")
+    assert outcome.code == 2
+    assert "0.0001 of the samples are 10 only if 100,000 are drawn; the limit is" in outcome.err
+
+
+def test_an_animation_that_would_be_too_long_is_refused_before_any_work(draw, photo, model):
+    model._on = None
+    outcome = draw(photo, "--picture", "animation", "--length", "101")
+    assert outcome.code == 2
+    assert "--length: 101 fixations, expected at most 100 for an animation" in outcome.err
+
+
 @pytest.mark.parametrize("share", ["0", "1.5", "nan"])
 def test_a_share_that_cannot_be_is_refused(draw, photo, share):
     outcome = draw(photo, "--typical", share)

@@ -58,6 +58,8 @@ def test_areas_must_be_some_and_not_too_many_and_have_names_of_their_own():
         check_areas(boxes(257))
     with pytest.raises(AreaError, match="3 areas are called '0'; give each its own name"):
         check_areas([*boxes(2), *boxes(1), *boxes(1)])
+    with pytest.raises(AreaError, match=r"called 'a\\nb'; a name is one line of printable text"):
+        check_areas([rectangle_area("a\nb", 0, 0, 5, 5, SIZE)])
 
 
 def test_what_is_cut_off_is_said():

@@ -205,6 +205,11 @@ def test_outlines_of_segments_follow_the_pixels():
     ("segments", "background", "message"),
     [
         (np.array([[0, -3]]), None, "have the id -3; ids are 0 or larger"),
+        (
+            np.eye(2, dtype=np.int64),
+            9,
+            "have no id 9, which was to be the background",
+        ),
         (np.zeros((2, 2), np.int64), 0, "no id but the background, 0: there is no area"),
         (np.zeros((0, 2), np.int64), None, r"have shape \(0, 2\), expected"),
     ],

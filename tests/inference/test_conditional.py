@@ -3,7 +3,13 @@ import pytest
 from scipy.stats import chisquare
 
 from foregaze.errors import ConfigError
-from foregaze.inference.conditional import LENGTH, MOST_SECONDS, Extent, Unconditional
+from foregaze.inference.conditional import (
+    LENGTH,
+    MOST_SECONDS,
+    Extent,
+    Unconditional,
+    check_whole,
+)
 from foregaze.inference.prediction import Prediction
 from tests.inference.toy_deepgaze import density_of
 
@@ -61,8 +67,8 @@ def test_another_temperature_draws_from_the_tempered_density():
     ("given", "message"),
     [
         ({"length": 3, "seconds": 1.0}, "scanpaths end after a length or after seconds: give one"),
-        ({"length": 0}, "length is 0, expected at least 1$"),
-        ({"length": -2}, "length is -2, expected at least 1$"),
+        ({"length": 0}, "length is 0, expected a whole number from 1$"),
+        ({"length": -2}, "length is -2, expected a whole number from 1$"),
         ({"seconds": 0.0}, "seconds is 0, expected a number above 0, such as 3, and at most 600$"),
         ({"seconds": -1.5}, r"seconds is -1\.5, expected a number above 0"),
         ({"seconds": float("nan")}, "seconds is nan, expected a number above 0"),
@@ -73,3 +79,13 @@ def test_another_temperature_draws_from_the_tempered_density():
 def test_an_extent_that_makes_no_sense_is_an_error(given, message):
     with pytest.raises(ConfigError, match=f"^{message}"):
         Extent(**given)
+
+
+@pytest.mark.parametrize("number", [1.5, True, "2", None, -1, float("nan")])
+def test_what_is_no_whole_number_is_refused(number):
+    with pytest.raises(ConfigError, match=r"^seed is .*, expected a whole number from 0$"):
+        check_whole("seed", number, 0)
+
+
+def test_whole_numbers_of_numpy_are_taken():
+    check_whole("seed", np.int64(0), 0)

@@ -39,8 +39,8 @@ def test_as_many_are_drawn_as_the_share_asks_for(n, share, drawn):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n": 0}, "n is 0, expected at least 1"),
-        ({"seed": -1}, "seed is -1, expected 0 or a larger integer, or None$"),
+        ({"n": 0}, "n is 0, expected a whole number from 1"),
+        ({"seed": -1}, "seed is -1, expected a whole number from 0$"),
         ({"typical": 1.5}, "typical is 1.5, expected a share above 0, such as 0.1, and at most 1"),
         ({"typical": math.nan}, "typical is nan, expected a share above 0"),
         ({"temperature": math.inf}, "temperature is inf, expected a positive number"),

@@ -58,7 +58,7 @@ def test_scanpaths_of_a_model_without_history_are_independent_samples(model):
 @pytest.mark.parametrize("counts", [{"n": 0}, {"length": 0}, {"n": -2}])
 def test_no_scanpaths_or_scanpaths_of_nothing_are_refused(model, counts):
     ((name, value),) = counts.items()
-    with pytest.raises(ConfigError, match=f"^{name} is {value}, expected at least 1$"):
+    with pytest.raises(ConfigError, match=f"^{name} is {value}, expected a whole number from 1$"):
         model.sample_scanpaths(picture(60, 80), **counts)
 
 
@@ -90,7 +90,7 @@ def test_seconds_are_for_models_with_durations(model):
         ({"temperature": 0.0}, "temperature is 0, expected a positive number$"),
         ({"temperature": float("nan")}, "temperature is nan, expected a positive number$"),
         ({"typical": 0.0}, "typical is 0, expected a share above 0, such as 0.1, and at most 1$"),
-        ({"n": 0}, "n is 0, expected at least 1$"),
+        ({"n": 0}, "n is 0, expected a whole number from 1$"),
     ],
 )
 def test_what_sampling_cannot_do_is_an_error_before_the_model_runs(

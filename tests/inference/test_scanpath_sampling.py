@@ -129,7 +129,7 @@ def test_samples_spread_within_the_cells_of_the_density(model):
 @pytest.mark.parametrize("counts", [{"n": 0}, {"length": 0}, {"length": -1}])
 def test_no_scanpaths_or_scanpaths_of_nothing_are_refused(model, counts):
     ((name, value),) = counts.items()
-    with pytest.raises(ConfigError, match=f"^{name} is {value}, expected at least 1$"):
+    with pytest.raises(ConfigError, match=f"^{name} is {value}, expected a whole number from 1$"):
         model.sample_scanpaths(picture(), **counts, **SEEN)
 
 

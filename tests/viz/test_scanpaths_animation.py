@@ -96,6 +96,11 @@ def test_an_earlier_file_stays_unless_it_may_be_replaced(tmp_path, short):
     assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]
 
 
+def test_other_kinds_of_videos_are_refused_by_their_names(tmp_path, short):
+    with pytest.raises(OutputError, match=r"a\.mp4: animations are GIF files; give a name that"):
+        animate_scanpath(photograph(), short, tmp_path / "a.mp4")
+
+
 def test_a_fixation_outside_the_image_is_refused_and_nothing_written(tmp_path):
     with pytest.raises(ShapeError, match="outside the image"):
         animate_scanpath(photograph(), scanpath(9, size=(600, 800)), tmp_path / "a.gif")

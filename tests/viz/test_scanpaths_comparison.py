@@ -51,3 +51,6 @@ def test_what_cannot_be_compared_is_refused():
         draw_samples_and_observers(photograph(), {"model": [scanpath(3)], "observers": []})
     with pytest.raises(ShapeError, match="outside the image"):
         draw_samples_and_observers(photograph(), {"model": [scanpath(9, size=(600, 800))]})
+    for px_per_dva in (0.0, -1.0, np.nan):
+        with pytest.raises(ShapeError, match="expected a positive number"):
+            draw_samples_and_observers(photograph(), {"a": [scanpath(3)]}, px_per_dva=px_per_dva)

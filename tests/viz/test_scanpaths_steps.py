@@ -71,6 +71,8 @@ def test_one_fixation_is_a_step_unless_it_is_given(tmp_path):
     save_figure(draw_steps(photograph(), scanpath(1), Following(), title="a"), tmp_path / "a.png")
     with pytest.raises(ShapeError, match="1 fixations, of which 1 are given, has no step"):
         draw_steps(photograph(), scanpath(1), Following(), first=1)
+    with pytest.raises(ShapeError, match="first is -1, expected the index of a fixation, from 0"):
+        draw_steps(photograph(), scanpath(1), Following(), first=-1)
 
 
 def test_a_prediction_of_another_size_is_refused():

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foregaze.cli import messages
-from foregaze.cli.options import CheckpointSource, DeviceName, ModelName, parse_dataset
+from foregaze.cli.options import (
+    MOST_SECONDS,
+    CheckpointSource,
+    DeviceName,
+    ModelName,
+    parse_dataset,
+)
 from foregaze.cli.output import written_together
 from foregaze.cli.table import print_table
 
@@ -65,7 +71,7 @@ def areas(
             metavar="ID", help="Of a segment map: the id that is no area.  [default: all are]"
         ),
     ] = None,
-    recorded: Annotated[
+    observers: Annotated[
         str | None,
         typer.Option(
             metavar="NAME=DIR",
@@ -111,11 +117,11 @@ def areas(
         saccade_ms=saccade_ms,
     )
     humans = None
-    if recorded is not None:
-        name, root = parse_dataset(recorded, "--recorded")
-        observers = Observers(name, root)
-        humans = look(observers.on(image), source="recorded", name=name)
-        if observers.start_is_given:
+    if observers is not None:
+        name, root = parse_dataset(observers, "--observers")
+        recorded = Observers(name, root)
+        humans = look(recorded.on(image), source="recorded", name=name)
+        if recorded.start_is_given:
             messages.note(
                 f"{name}: viewers were made to start at the image's center, and that first "
                 "fixation counts"
@@ -139,8 +145,14 @@ def areas(
 
 def _check_amount(scanpaths: int, seconds: float | None, fixations: int | None) -> None:
     if (seconds is None) == (fixations is None):
+        given = "neither" if seconds is None else "both"
         raise typer.BadParameter(
-            "give one of --seconds and --fixations, such as --seconds 3", param_hint="--seconds"
+            f"give one of --seconds and --fixations, such as --seconds 3; there is {given}",
+            param_hint="--seconds",
+        )
+    if seconds is not None and MOST_SECONDS < seconds < math.inf:
+        raise typer.BadParameter(
+            f"{seconds:g}, expected at most {MOST_SECONDS:g}", param_hint="--seconds"
         )
     if fixations is not None:
         count = scanpaths * fixations

@@ -4,6 +4,9 @@ from typing import Annotated
 
 import typer
 
+MOST_SECONDS = 600.0
+"""As in `foregaze.inference.conditional`, which takes a second to import."""
+
 ModelName = Annotated[
     str, typer.Option(metavar="NAME", help="From `foregaze models`, or a .safetensors file.")
 ]

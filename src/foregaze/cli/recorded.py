@@ -1,4 +1,4 @@
-"""Options that name a data set with recorded scanpaths: --observers and --recorded."""
+"""The option that names a data set with recorded scanpaths: --observers."""
 
 from pathlib import Path
 

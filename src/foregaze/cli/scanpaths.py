@@ -10,6 +10,7 @@ import typer
 from foregaze.cli import messages
 from foregaze.cli.centerbias import centerbias_file, read_centerbias
 from foregaze.cli.options import (
+    MOST_SECONDS,
     CheckpointSource,
     DeviceName,
     ModelName,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 SCANPATHS = 10
 MOST_SCANPATHS = 1000
 MOST_FIXATIONS = 1000
-MOST_SECONDS = 600.0
+LONGEST_ANIMATION = 100
 
 
 class Picture(StrEnum):
@@ -95,7 +96,9 @@ def scanpaths(
     seconds: Annotated[
         float | None,
         typer.Option(
-            metavar="S", help="In place of --length, for models that know durations: their sum."
+            metavar="S",
+            help="In place of --length, for models that know durations: time after which no other "
+            "fixation begins, as the sum of durations.",
         ),
     ] = None,
     seed: Annotated[
@@ -105,8 +108,8 @@ def scanpaths(
         float,
         typer.Option(
             metavar="SHARE",
-            help="Keep this share of the scanpaths that are sampled, those most like all others; "
-            "0.1 draws ten for each that is kept. 1: exact samples of the model.",
+            help="Keep this share of the scanpaths that are sampled, those most like all others: "
+            "0.1 samples ten for each that is kept. With 1, exact samples of the model.",
         ),
     ] = 1.0,
     observers: Annotated[
@@ -149,11 +152,7 @@ def scanpaths(
     """
     asked = list(dict.fromkeys(pictures or [Picture.numbered]))
     dataset = _check_options(asked, length, seconds, observers, observer, pixels_per_degree)
-    if not 0 < typical <= 1:
-        raise typer.BadParameter(
-            f"{typical:g}, expected a share above 0, such as 0.1, and at most 1",
-            param_hint="--typical",
-        )
+    _check_typical(typical, count)
     networks = parse_networks(network)
     results = [RESULTS[picture] for picture in asked] + [TABLE] * table
 
@@ -185,10 +184,31 @@ def scanpaths(
         viewing = Viewing(prior, None, pixels_per_degree, viewers)
         problems += draw_batch(predictor, plan, sampling, viewing, recorded)
         _note_what_was_taken(predictor)
+        if sampling.typical < 1:
+            messages.note(
+                f"of {sampling.drawn} sampled scanpaths these are the {sampling.n} most typical: "
+                "read no probabilities, times or spreads off them"
+            )
     for problem in problems:
         messages.note(f"skipped: {problem}")
     if problems:
         raise typer.Exit(SKIPPED)
+
+
+def _check_typical(typical: float, count: int) -> None:
+    """Refuse a share that is none, or that takes very many samples."""
+    from foregaze.inference.drawing import MOST_DRAWN
+
+    if not 0 < typical <= 1:
+        problem = f"{typical:g}, expected a share above 0, such as 0.1, and at most 1"
+    elif typical < 1 and count / typical > MOST_DRAWN:
+        problem = (
+            f"{typical:g} of the samples are {count} only if {count / typical:,.0f} are drawn; the "
+            f"limit is {MOST_DRAWN:,}"
+        )
+    else:
+        return
+    raise typer.BadParameter(problem, param_hint="--typical")
 
 
 def _note_what_was_taken(predictor: "Predictor") -> None:
@@ -223,6 +243,11 @@ def _check_options(
     for option, number in (("--seconds", seconds), ("--pixels-per-degree", pixels_per_degree)):
         if number is not None and not 0 < number < math.inf:
             raise typer.BadParameter(f"{number:g}, expected a positive number", param_hint=option)
+    if Picture.animation in asked and length is not None and length > LONGEST_ANIMATION:
+        raise typer.BadParameter(
+            f"{length} fixations, expected at most {LONGEST_ANIMATION} for an animation",
+            param_hint="--length",
+        )
     if observers is None:
         if Picture.samples in asked:
             raise typer.BadParameter(

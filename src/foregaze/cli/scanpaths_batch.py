@@ -52,6 +52,8 @@ class _Viewed:
     conditional: Conditional
     predictor: Predictor
     recorded: Recorded | None
+    kept: str
+    """What titles say of the samples, if they are not exact ones."""
 
     @property
     def name(self) -> str:
@@ -84,6 +86,7 @@ def draw_batch(
         ForegazeError: The only image cannot be used, or what has nothing to do with the image.
         OutputError: A result cannot be written.
     """
+    kept = f" (most typical of {sampling.drawn})" if sampling.typical < 1 else ""
 
     def work(image: Path) -> None:
         pixels = read_image(image)
@@ -93,7 +96,7 @@ def draw_batch(
             conditional = viewing.on(image, pixels, predictor)
             size = (pixels.shape[0], pixels.shape[1])
             sampled = _draw(sampling, predictor, conditional, size)
-            viewed = _Viewed(image, pixels, sampled, conditional, predictor, recorded)
+            viewed = _Viewed(image, pixels, sampled, conditional, predictor, recorded, kept)
             with written_together(plan.output, plan.names(image)) as unfinished:
                 for result, path in zip(plan.formats, unfinished, strict=True):
                     WRITERS[result](path, viewed)
@@ -125,7 +128,8 @@ def _draw(
 
 
 def _write_numbered(path: Path, viewed: _Viewed) -> None:
-    save_figure(draw_scanpaths(viewed.pixels, viewed.sampled, title=viewed.path.name), path)
+    title = viewed.path.name + viewed.kept
+    save_figure(draw_scanpaths(viewed.pixels, viewed.sampled, title=title), path)
 
 
 def _write_steps(path: Path, viewed: _Viewed) -> None:
@@ -141,7 +145,7 @@ def _write_steps(path: Path, viewed: _Viewed) -> None:
         scanpath,
         viewed.conditional,
         first=int(given),
-        title=f"{viewed.path.name}, {whose}",
+        title=f"{viewed.path.name}, {whose}{viewed.kept * (recorded is None)}",
     )
     save_figure(figure, path)
 
@@ -153,7 +157,7 @@ def _write_samples(path: Path, viewed: _Viewed) -> None:
         viewed.pixels,
         {"model": viewed.sampled, "observers": observers.on(viewed.path)},
         px_per_dva=observers.px_per_dva,
-        title=viewed.path.name,
+        title=viewed.path.name + viewed.kept,
     )
     save_figure(figure, path)
 

@@ -94,6 +94,9 @@ def check_areas(areas: Sequence[Area]) -> None:
         )
     names = [area.name for area in areas]
     for name in names:
+        if not name.isprintable():
+            raise AreaError(f"an area is called {name!r}; a name is one line of printable text")
+    for name in names:
         if names.count(name) > 1:
             raise AreaError(
                 f"{names.count(name)} areas are called {name!r}; give each its own name"

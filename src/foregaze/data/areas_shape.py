@@ -207,6 +207,11 @@ def segment_areas(
     ids = np.unique(segments)
     if ids[0] < 0:
         raise AreaError(f"segments have the id {ids[0]}; ids are 0 or larger")
+    if background is not None and background not in ids:
+        raise AreaError(
+            f"segments have no id {background}, which was to be the background; they have "
+            f"{', '.join(map(str, ids[:8]))}{', ...' * (len(ids) > 8)}"
+        )
     left = [int(i) for i in ids if i != background]
     if not left:
         raise AreaError(f"segments hold no id but the background, {background}: there is no area")

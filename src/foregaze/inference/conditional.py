@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from jaxtyping import Float
@@ -35,13 +36,20 @@ class Extent:
     def __post_init__(self) -> None:
         if self.length is not None and self.seconds is not None:
             raise ConfigError("scanpaths end after a length or after seconds: give one of them")
-        if self.length is not None and self.length < 1:
-            raise ConfigError(f"length is {self.length}, expected at least 1")
+        if self.length is not None:
+            check_whole("length", self.length, 1)
         if self.seconds is not None and not 0 < self.seconds <= MOST_SECONDS:
             raise ConfigError(
                 f"seconds is {self.seconds:g}, expected a number above 0, such as 3, and at most "
                 f"{MOST_SECONDS}"
             )
+
+
+def check_whole(name: str, number: object, least: int) -> None:
+    """Raise a `ConfigError` unless it is a whole number, and large enough."""
+    whole = isinstance(number, Integral) and not isinstance(number, bool)
+    if not whole or int(number) < least:  # type: ignore[call-overload]
+        raise ConfigError(f"{name} is {number!r}, expected a whole number from {least}")
 
 
 class Conditional(ABC):

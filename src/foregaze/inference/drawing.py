@@ -7,12 +7,12 @@ import numpy as np
 from jaxtyping import Float
 
 from foregaze.errors import ConfigError
-from foregaze.inference.conditional import Conditional, Extent
+from foregaze.inference.conditional import Conditional, Extent, check_whole
 from foregaze.scanpath_metrics import Scanpath, most_typical
 from foregaze.types import Size
 
-MOST_DRAWN = 100_000
-"""Scanpaths that are drawn for the most typical of them; beyond, the share is a mistake."""
+MOST_DRAWN = 10_000
+"""Scanpaths that are drawn for the most typical of them: minutes of work."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,9 @@ class Sampling:
     """Share of drawn scanpaths that is kept, those most like the others; with 1, exact samples."""
 
     def __post_init__(self) -> None:
-        if self.n < 1:
-            raise ConfigError(f"n is {self.n}, expected at least 1")
-        if self.seed is not None and self.seed < 0:
-            raise ConfigError(f"seed is {self.seed}, expected 0 or a larger integer, or None")
+        check_whole("n", self.n, 1)
+        if self.seed is not None:
+            check_whole("seed", self.seed, 0)
         if not 0 < self.temperature < math.inf:
             raise ConfigError(f"temperature is {self.temperature:g}, expected a positive number")
         if not 0 < self.typical <= 1:

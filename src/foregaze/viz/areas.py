@@ -340,6 +340,7 @@ def _draw_curves(
                 color=color,
                 linewidth=1.2,
                 linestyle=_LINES[number],
+                drawstyle="steps-post",
                 clip_on=False,
             )
     chart.set(xlim=(0, moments[-1]), ylim=(0, 1))

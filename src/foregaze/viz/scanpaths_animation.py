@@ -13,7 +13,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from foregaze.files import whole_file
+from foregaze.errors import OutputError
+from foregaze.files import check_free, whole_file
 from foregaze.scanpath_metrics import Scanpath
 from foregaze.types import ImageArray
 from foregaze.viz.scanpaths_marks import (
@@ -44,6 +45,7 @@ LONGEST_PX = 640
 MOST_BYTES = 2_000_000
 """An animation that would be larger has fewer colors."""
 
+_OTHER_VIDEOS = (".avi", ".mkv", ".mov", ".mp4", ".webm", ".webp")
 _COLORS = (127, 63, 31)  # one more is for what does not change
 _PALETTE_MOMENTS = 8
 _GRAY_SPREAD = 14  # between the channels of a pixel that counts as gray
@@ -80,10 +82,15 @@ def animate_scanpath(
     Raises:
         ShapeError: If a fixation lies outside the image, or the scanpath is too long (see
             `foregaze.viz.scanpaths_timing`).
-        OutputError: If a file is there that must stay, or it cannot be written.
+        OutputError: If a file is there that must stay, its name is that of another kind of
+            video, or it cannot be written.
     """
-    painter = _Painter(image, scanpath, conditional)
+    path = Path(path)
+    if path.suffix.lower() in _OTHER_VIDEOS:
+        raise OutputError(f"{path}: animations are GIF files; give a name that ends in .gif")
+    check_free(path, overwrite=overwrite)  # before any work
     moments = find_moments(scanpath)
+    painter = _Painter(image, scanpath, conditional)
     chosen = np.unique(np.linspace(0, len(moments) - 1, _PALETTE_MOMENTS).round().astype(int))
     sheet = np.concatenate([painter.paint(moments[i]) for i in chosen])
     frames: list[Image.Image] = []
@@ -97,7 +104,7 @@ def animate_scanpath(
         content = _to_gif(frames, palette, [moment.lasts_ms for moment in moments])
         if len(content) <= MOST_BYTES:
             break
-    with whole_file(Path(path), overwrite=overwrite) as unfinished:
+    with whole_file(path, overwrite=overwrite) as unfinished:
         unfinished.write_bytes(content)
 
 

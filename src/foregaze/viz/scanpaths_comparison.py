@@ -58,6 +58,8 @@ def draw_samples_and_observers(
     """
     if not 1 <= len(groups) <= len(_COLORS):
         raise ShapeError(f"{len(groups)} groups of scanpaths, expected 1 to {len(_COLORS)}")
+    if px_per_dva is not None and not 0 < px_per_dva < np.inf:
+        raise ShapeError(f"px_per_dva is {px_per_dva:g}, expected a positive number")
     for scanpaths in groups.values():
         size = check_scanpaths(scanpaths, image)
     colors = dict(zip(groups, _COLORS, strict=False))

@@ -85,6 +85,8 @@ def draw_steps(
             a prediction is not of the image's size.
     """
     size = check_scanpaths([scanpath], image)
+    if first < 0:
+        raise ShapeError(f"first is {first}, expected the index of a fixation, from 0")
     if len(scanpath) <= first:
         raise ShapeError(
             f"a scanpath of {len(scanpath)} fixations, of which {first} are given, has no step to "
