@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from foregaze.data.folds import assign_folds
+from foregaze.data.folds import assign_folds, without_pictures
 from foregaze.evaluation.plain_durations import PlainDurations, fit_durations
 from foregaze.evaluation.saccade_prior import SaccadePrior, fit_saccade_prior
 from foregaze.types import EyeTrackingDataset
@@ -66,14 +66,8 @@ def fold_parts(dataset: EyeTrackingDataset) -> list[Part]:
 def split_part(dataset: EyeTrackingDataset) -> Part:
     """The test images of scanpath papers that are here, and all others."""
     listed = set(SPLIT_NAMES.read_text().split())
-    copies = {name for group in dataset.same_picture if listed & set(group) for name in group}
-    names = dataset.stimuli.names
-    return Part(
-        SPLIT,
-        dataset,
-        [i for i, name in enumerate(names) if name in listed],
-        [i for i, name in enumerate(names) if name not in listed | copies],
-    )
+    test = [i for i, name in enumerate(dataset.stimuli.names) if name in listed]
+    return Part(SPLIT, dataset, test, without_pictures(dataset, listed))
 
 
 def digest(files: Iterable[Path]) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from foregaze.data.folds import assign_folds, split_validation
+from foregaze.data.folds import assign_folds, split_validation, without_pictures
 from foregaze.data.osie import SAME_PICTURE, load_osie
 from foregaze.errors import DataError
 from foregaze.types import EyeTrackingDataset, Fixations, Stimuli
@@ -126,6 +126,13 @@ def test_copies_of_one_picture_are_held_back_together():
 
 def test_no_validation_images_leave_everything_to_fit():
     assert split_validation(dataset(NAMES), [4, 2, 9], 0) == ([4, 2, 9], [])
+
+
+def test_pictures_are_left_out_with_their_copies():
+    copies = SAME_PICTURE[0]
+    names = ["1.jpg", copies[0], "2.jpg", copies[1], "3.jpg"]
+    assert without_pictures(dataset(names), {"2.jpg", copies[1]}) == [0, 4]
+    assert without_pictures(dataset(names), set()) == [0, 1, 2, 3, 4]
 
 
 def test_validation_that_leaves_nothing_to_fit_is_refused():

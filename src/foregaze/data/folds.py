@@ -1,7 +1,7 @@
 """Deterministic folds by image, for cross-validation."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from jaxtyping import Int
@@ -49,6 +49,17 @@ def split_validation(
         [i for i in indices if picture_of[i] not in held],
         [i for i in indices if picture_of[i] in held],
     )
+
+
+def without_pictures(dataset: EyeTrackingDataset, names: Collection[str]) -> list[int]:
+    """Indices of the stimuli that show none of the pictures of those named, in their order."""
+    picture_of = picture_names(dataset)
+    left_out = {
+        picture
+        for name, picture in zip(dataset.stimuli.names, picture_of, strict=True)
+        if name in names
+    }
+    return [i for i, picture in enumerate(picture_of) if picture not in left_out]
 
 
 def picture_names(dataset: EyeTrackingDataset) -> list[str]:

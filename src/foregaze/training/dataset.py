@@ -1,6 +1,7 @@
 """The images that a recipe may see, and where people looked in them."""
 
 from foregaze.data import load_dataset
+from foregaze.data.folds import without_pictures
 from foregaze.errors import ConfigError, DataError
 from foregaze.training.recipe import DataConfig
 from foregaze.types import EyeTrackingDataset
@@ -30,8 +31,7 @@ def training_data(data: DataConfig, name: str | None = None) -> EyeTrackingDatas
             f"data.exclude: {data.exclude} lists {unknown[0]!r}, which {dataset.name} does not "
             "have; expected names of images, one on each line"
         )
-    copies = {name for group in dataset.same_picture if listed & set(group) for name in group}
-    kept = [i for i, n in enumerate(dataset.stimuli.names) if n not in listed | copies]
+    kept = without_pictures(dataset, listed)
     if not kept:
         raise DataError(f"{dataset.name}: all images are excluded by {data.exclude}")
     return dataset.subset(kept)
