@@ -6,7 +6,8 @@ do. What was sampled is kept image by image in runs/area-calibration, so that it
 was stopped; a model that changed is sampled anew. All numbers go to
 docs/reports/area-calibration.json, and from there into docs/area-calibration.md with its figure.
 
-`--only page` writes the page again.
+`--only control` adds what would come out if people were the model: some of its own viewings take
+the place of the observers. `--only page` writes the page again.
 """
 
 import argparse
@@ -44,6 +45,9 @@ SECONDS = 2.0
 FIXATIONS = 5
 MOST_FIXATIONS = 22
 """Of viewings of models without durations, as many as the longest recorded scanpath has."""
+CONTROL_IMAGES = 20
+"""Of each fold, on which the model's own viewings take the place of the observers."""
+OBSERVERS = 15
 POOL = 1000
 """Viewings of the prior, which are the same for all images of a fold."""
 HORIZONS: dict[str, dict[str, Any]] = {
@@ -250,24 +254,74 @@ def sample_part(
     return kept.records
 
 
-def calibrate(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Calibration of each model at each horizon, over areas of each kind and over all."""
+def control_part(osie: Path, runs: Path, number: int, viewings: int) -> list[dict[str, Any]]:
+    """Records of some images of a fold where viewings of the model itself are the observers."""
+    torch.set_num_threads(1)
+    dataset = load_dataset("osie", osie)
+    part = fold_parts(dataset)[number]
+    model = load_model(str(runs / MODELS[0] / part.name / "model.safetensors"))
+    assert dataset.px_per_dva is not None
+    records = []
+    for image in part.test[:CONTROL_IMAGES]:
+        name = dataset.stimuli.names[image]
+        conditional = model.on(dataset.stimuli[image])
+        drawn = [
+            one
+            for batch, n in enumerate(_batches(viewings + OBSERVERS))
+            for one in conditional.viewings(NOWHERE, n, Extent(None, SECONDS), seed_of(name, batch))
+        ]
+        people, others = drawn[:OBSERVERS], drawn[OBSERVERS:]
+        size = dataset.stimuli.sizes[image]
+        groups = {
+            "quadrants": quadrants(size),
+            "hot spots": density_spots(people, size, dataset.px_per_dva),
+        }
+        areas = [
+            {
+                "kind": kind,
+                "observers": OBSERVERS,
+                "observed": {"time": observed},
+                "predicted": {f"{MODELS[0]} time": predicted},
+            }
+            for kind, found in groups.items()
+            for observed, predicted in zip(
+                *(_seen(who, found, size, "time") for who in (people, others)), strict=True
+            )
+        ]
+        records.append({"areas": areas})
+    return records
+
+
+def calibrate(records: list[dict[str, Any]], model: str, horizon: str) -> dict[str, Any]:
+    """Calibration of a model at a horizon, over areas of each kind and over all."""
     columns = [(number, area) for number, one in enumerate(records) for area in one["areas"]]
     chosen = {"quadrants and hot spots": KINDS[:2]} | {kind: (kind,) for kind in KINDS}
-    found: dict[str, Any] = {}
-    for model in (*MODELS, PRIOR):
-        for horizon in HORIZONS:
-            of_horizon = found.setdefault(model, {}).setdefault(horizon, {})
-            for kinds, counts in chosen.items():
-                rows = [(number, area) for number, area in columns if area["kind"] in counts]
-                calibration = calibrate_areas(
-                    np.array([number for number, _ in rows]),
-                    np.array([area["predicted"][f"{model} {horizon}"] for _, area in rows]),
-                    np.array([area["observed"][horizon] for _, area in rows]),
-                    np.array([area["observers"] for _, area in rows]),
-                )
-                of_horizon[kinds] = calibration.to_json()
+    found = {}
+    for kinds, counts in chosen.items():
+        rows = [(number, area) for number, area in columns if area["kind"] in counts]
+        if rows:
+            found[kinds] = calibrate_areas(
+                np.array([number for number, _ in rows]),
+                np.array([area["predicted"][f"{model} {horizon}"] for _, area in rows]),
+                np.array([area["observed"][horizon] for _, area in rows]),
+                np.array([area["observers"] for _, area in rows]),
+            ).to_json()
     return found
+
+
+def summary(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the page tells of all images."""
+    return {
+        "images": len(records),
+        **{
+            key: sum(record[key] for record in records)
+            for key in ("observers", "ended_early", "short")
+        },
+        "models": {
+            model: {horizon: calibrate(records, model, horizon) for horizon in HORIZONS}
+            for model in (*MODELS, PRIOR)
+        },
+    }
 
 
 def main() -> None:
@@ -275,7 +329,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--osie", type=Path, required=True)
     parser.add_argument("--runs", type=Path, default=ROOT / "runs")
-    parser.add_argument("--only", choices=("page",))
+    parser.add_argument("--only", choices=("control", "page"))
     parser.add_argument("--viewings", type=int, default=VIEWINGS)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--images", type=int, help="of each fold, to try it out")
@@ -290,21 +344,17 @@ def main() -> None:
         ]
         if message := missing_runs(models, {name: name for name in MODELS}, arguments.osie):
             raise SystemExit(message)
-        options = (arguments.viewings, arguments.images)
+        source = (arguments.osie, arguments.runs)
+        content = json.loads(report.read_text()) if report.exists() else {}
         with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
-            jobs = [
-                pool.submit(sample_part, arguments.osie, arguments.runs, k, *options)
-                for k in range(5)
-            ]
+            jobs = [pool.submit(control_part, *source, k, arguments.viewings) for k in range(5)]
+            if arguments.only != "control":
+                options = (arguments.viewings, arguments.images)
+                parts = [pool.submit(sample_part, *source, k, *options) for k in range(5)]
+                content |= summary([record for part in parts for record in part.result()])
             records = [record for job in jobs for record in job.result()]
-        content = {
-            "images": len(records),
-            "viewings": arguments.viewings,
-            "observers": sum(record["observers"] for record in records),
-            "ended_early": sum(record["ended_early"] for record in records),
-            "short": sum(record["short"] for record in records),
-            "models": calibrate(records),
-        }
+        content["viewings"] = arguments.viewings
+        content["control"] = {"images": len(records), **calibrate(records, MODELS[0], "time")}
         write_whole(report, json.dumps(content, indent=1) + "\n")
     write_page(json.loads(report.read_text()) if report.exists() else {}, arguments.docs)
 

@@ -54,7 +54,14 @@ def page(content: dict[str, Any]) -> str:
     """Its text."""
     if not content:
         return f"{MARKER}{TITLE}\n\nMade by `make area-calibration`, which has not been run yet.\n"
-    return "\n".join([MARKER + introduction(content), *errors(content), "", *bins(content)]) + "\n"
+    parts = [
+        MARKER + introduction(content),
+        *errors(content),
+        "",
+        *control(content),
+        *bins(content),
+    ]
+    return "\n".join(parts) + "\n"
 
 
 def introduction(content: dict[str, Any]) -> str:
@@ -122,6 +129,31 @@ def error_cell(calibration: dict[str, Any]) -> str:
         return f"{calibration['error']:.3f}"
     low, high = calibration["ci95"]
     return f"{calibration['error']:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def control(content: dict[str, Any]) -> list[str]:
+    """What a model that is right has for an error on these areas."""
+    if "control" not in content:
+        return []
+    found = content["control"]
+    cells = [
+        f"{kind} {error_cell(found[kind])}"
+        for kind in ("quadrants and hot spots", "quadrants", "hot spots")
+    ]
+    return [
+        "## What choosing the areas does",
+        "",
+        "Were people exactly the model, what would these numbers be? On "
+        f"{found['images']} images (20 of each fold) 15 further viewings of `default-scanpath` "
+        "took the place of the observers: hot spots were found with them, and the other viewings, "
+        "from the very same model, predicted who of them saw what within 2 s. The error of that "
+        f"perfect prediction: {'; '.join(cells)}. So much comes from choosing areas because these "
+        "very viewers looked there, and from counting with few of them. The rest of the error on "
+        "hot spots is what a model cannot know of an image: it is right on average over all areas "
+        "of a kind that is chosen without looking at people, and unsure which of them people "
+        "choose.",
+        "",
+    ]
 
 
 def bins(content: dict[str, Any]) -> list[str]:
