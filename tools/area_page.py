@@ -136,6 +136,7 @@ def control(content: dict[str, Any]) -> list[str]:
     if "control" not in content:
         return []
     found = content["control"]
+    own = content["models"]["default-scanpath"]["time"]["predicted hot spots"]
     cells = [
         f"{kind} {error_cell(found[kind])}"
         for kind in ("quadrants and hot spots", "quadrants", "hot spots")
@@ -148,10 +149,14 @@ def control(content: dict[str, Any]) -> list[str]:
         "took the place of the observers: hot spots were found with them, and the other viewings, "
         "from the very same model, predicted who of them saw what within 2 s. The error of that "
         f"perfect prediction: {'; '.join(cells)}. So much comes from choosing areas because these "
-        "very viewers looked there, and from counting with few of them. The rest of the error on "
-        "hot spots is what a model cannot know of an image: it is right on average over all areas "
-        "of a kind that is chosen without looking at people, and unsure which of them people "
-        "choose.",
+        "very viewers looked there, and from counting with few of them.",
+        "",
+        "Predicted hot spots are chosen without looking at people, so that a model that knows its "
+        f"own doubt is right on them; an error there, {error_cell(own)} within 2 s, is the model's "
+        "own: its viewings miss what attracts people a little too often. What remains of the error "
+        "on people's hot spots is doubt: people agree on an image more than a model can know, and "
+        "an area that was chosen because they looked there is seen by more of them than it could "
+        "say.",
         "",
     ]
 
