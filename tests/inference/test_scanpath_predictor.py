@@ -13,7 +13,7 @@ from foregaze.inference.zoo import load_model
 from foregaze.models.next_fixation import Past
 from foregaze.ops.logdensity import resample
 from tests.inference.toy_deepgaze import density_of, picture
-from tests.inference.toy_scanpath import LONGEST_MS, save_toy_scanpath
+from tests.inference.toy_scanpath import save_toy_scanpath
 
 SIZE = (96, 128)
 TILE = 16
@@ -207,20 +207,6 @@ def test_longer_scanpaths_begin_as_shorter_ones_do(model, image):
         np.testing.assert_array_equal(long.y[:3], short.y)
 
 
-def test_scanpaths_that_have_ended_take_no_more_steps(model, image, monkeypatch):
-    stepped = []
-    last = scanpath_predictor._Viewing._last
-    monkeypatch.setattr(
-        scanpath_predictor._Viewing,
-        "_last",
-        lambda self, paths, *rest: stepped.append(len(paths)) or last(self, paths, *rest),
-    )
-    viewings = model.sample_viewings(image, 8, seconds=0.8, seed=3)
-    lengths = [len(one) for one in viewings]
-    assert len(set(lengths)) > 1
-    assert stepped == [sum(n > step for n in lengths) for step in range(max(lengths))]
-
-
 def test_positions_and_viewings_are_the_same_draws(model, image):
     viewings = model.sample_viewings(image, 3, length=4, seed=5, **AFTER)
     paths = model.sample_scanpaths(image, 3, 4, 5, **AFTER)
@@ -242,53 +228,6 @@ def test_all_that_is_asked_about_an_image_takes_one_run(counted, image):
     conditional(np.array([[5.0, 5.0]]))
     conditional.viewings(NONE, 3, Extent(), 0)
     assert counted.engine.runs == 1
-
-
-def test_lengths_are_as_asked_and_fixations_last(model, image):
-    for length in (1, 2, 9):
-        for one in model.sample_viewings(image, 4, length=length, seed=0):
-            assert len(one) == length
-            assert one.has_durations
-            assert (one.duration_ms > 0).all()
-
-
-@pytest.mark.parametrize("seconds", [0.001, 0.5, 3.0])
-def test_the_last_fixation_reaches_the_time_asked_for_and_the_one_before_does_not(
-    model, image, seconds
-):
-    for one in model.sample_viewings(image, 30, seconds=seconds, seed=0):
-        assert one.duration_ms.sum() >= 1000 * seconds > one.duration_ms[:-1].sum()
-
-
-def test_scanpaths_in_seconds_are_padded_where_they_are_over(model, image):
-    viewings = model.sample_viewings(image, 8, seconds=1.0, seed=0)
-    paths = model.sample_scanpaths(image, 8, seed=0, seconds=1.0)
-    assert paths.shape == (8, max(map(len, viewings)), 2)
-    for path, one in zip(paths, viewings, strict=True):
-        np.testing.assert_array_equal(path[: len(one)], np.column_stack([one.x, one.y]))
-        assert np.isnan(path[len(one) :]).all()
-    assert len({len(one) for one in viewings}) > 1
-
-
-def test_left_alone_viewers_look_as_long_as_those_of_training(model, image):
-    totals = [one.duration_ms.sum() for one in model.sample_viewings(image, 200, seed=0)]
-    assert max(totals) <= LONGEST_MS
-    # The toy's viewing times are uniform; a last fixation of less than 20 ms may be missing.
-    assert np.mean(totals) == pytest.approx((600 + LONGEST_MS) / 2, rel=0.1)
-    assert min(totals) >= 600 - 20
-
-
-def test_a_model_without_viewing_times_still_looks_once(scanpath_checkpoint, image):
-    model = load_model(str(scanpath_checkpoint), device="cpu")
-    model.model.viewing_ms.zero_()
-    for one in model.sample_viewings(image, 3, seed=0):
-        assert one.duration_ms.tolist() == [20.0]
-
-
-def test_durations_go_with_those_before_them(model, image):
-    viewings = model.sample_viewings(image, 6000, length=2, seed=0)
-    before, after = np.log([one.duration_ms for one in viewings]).T
-    assert abs(np.corrcoef(before, after)[0, 1]) > 0.03  # chance: 0.013
 
 
 def test_low_temperatures_draw_the_likeliest_place(model, image):
