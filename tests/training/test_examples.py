@@ -59,7 +59,7 @@ def features(config, dataset, trunk, tmp_path):
 
 
 def test_stored_features_are_the_trunks_in_half_precision(features, trunk, dataset):
-    from foregaze.inference.preprocess import to_working_size
+    from foregaze.ops.preprocess import to_working_size
 
     with torch.inference_mode():
         fresh = trunk(to_working_size(dataset.stimuli[1], (96, 128))[None])

@@ -8,10 +8,10 @@ import torch
 
 from foregaze.data import load_dataset
 from foregaze.errors import ConfigError, UnknownNameError
-from foregaze.inference.preprocess import to_working_size
 from foregaze.inference.zoo import load_model
 from foregaze.models.checkpoint_file import read_header
 from foregaze.models.scanpath_mixture import read_trunk_mixture
+from foregaze.ops.preprocess import to_working_size
 from foregaze.training.branch import make_part, stored_features
 from foregaze.training.examples import View
 from foregaze.training.recipe import Recipe, part_without

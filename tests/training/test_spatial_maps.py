@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from foregaze.inference.preprocess import to_working_size
 from foregaze.models.checkpoint import save_checkpoint
 from foregaze.models.scanpath_mixture import read_trunk_mixture
+from foregaze.ops.preprocess import to_working_size
 from foregaze.training.examples import View
 from foregaze.training.spatial_maps import SPATIAL_DENSITY, FeaturesWithDensity
 from foregaze.types import EyeTrackingDataset, Fixations, Stimuli

@@ -35,13 +35,13 @@ from foregaze.inference.history import checked_history, slots
 from foregaze.inference.image_size import check_not_too_large, check_not_too_small
 from foregaze.inference.prediction import Prediction
 from foregaze.inference.predictor import PX_PER_DVA, ImageLike, Predictor
-from foregaze.inference.preprocess import to_working_size
 from foregaze.inference.scanpath_sampling import sample_scanpaths
 from foregaze.models import DeepGaze3, DeepGazeMSDB
 from foregaze.models.deepgaze import DeepGaze
 from foregaze.models.deepgaze_msdb import DeepGazeMSDBConfig
 from foregaze.ops.finalizer import mean_density
 from foregaze.ops.logdensity import pool, resample
+from foregaze.ops.preprocess import to_working_size
 from foregaze.ops.working_size import size_of_area
 from foregaze.types import ImageArray, Size
 

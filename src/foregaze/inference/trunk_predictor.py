@@ -14,9 +14,9 @@ from foregaze.inference.conditional import Conditional, Unconditional
 from foregaze.inference.onnx_engine import OnnxEngine
 from foregaze.inference.prediction import Prediction
 from foregaze.inference.predictor import Predictor
-from foregaze.inference.preprocess import to_working_size
 from foregaze.models.trunk_mixture import TrunkMixture, grid_size, working_size
 from foregaze.ops.logdensity import mix, normalize, pool, resample
+from foregaze.ops.preprocess import to_working_size
 from foregaze.types import ImageArray, Size
 
 Engine = Callable[[Tensor, Tensor], Tensor]

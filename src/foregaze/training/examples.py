@@ -21,10 +21,10 @@ from foregaze.backbones.feature_store import FeatureStore, feature_key
 from foregaze.backbones.staged import Features
 from foregaze.data.centerbias import CenterBias
 from foregaze.errors import DataError
-from foregaze.inference.preprocess import RESIZING, to_working_size
 from foregaze.models.checkpoint_file import frozen_sha256
 from foregaze.models.scanpath_mixture import VIEWING_QUANTILES
 from foregaze.models.trunk_mixture import Trunk, TrunkMixtureConfig, grid_size, working_size
+from foregaze.ops.preprocess import RESIZING, to_working_size
 from foregaze.training.recipe import DataConfig
 from foregaze.types import EyeTrackingDataset, Size
 

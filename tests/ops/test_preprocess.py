@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from foregaze.inference.preprocess import to_working_size
+from foregaze.ops.preprocess import to_working_size
 from tests.inference.toy_deepgaze import picture
 
 

@@ -1,0 +1,103 @@
+"""K-means on the features of a backbone: patches that look alike to it are one segment.
+
+As Morello's thesis (2025) makes its "km16" maps, with any backbone's stage in place of DINOv2's
+last block; one start of k-means++ and Lloyd's steps, in scikit-learn. `h w` patches.
+"""
+
+import hashlib
+from functools import cached_property
+from importlib.metadata import version
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field
+from sklearn.cluster import KMeans as Clusters
+from threadpoolctl import threadpool_limits
+
+from foregaze.backbones.staged import (
+    PixelScaling,
+    StagedBackbone,
+    create_backbone,
+    default_weights,
+)
+from foregaze.config import Config
+from foregaze.ops.preprocess import RESIZING, to_working_size
+from foregaze.ops.working_size import size_of_area
+from foregaze.segmentation.segmenter import Segmenter, Segments, enlarged
+from foregaze.types import ImageArray, Size
+
+
+class KMeansConfig(Config):
+    """Settings."""
+
+    segments: int = Field(16, ge=1)
+    """Clusters; fewer where an image has fewer different patches."""
+    seed: int = Field(0, ge=0)
+    backbone: str = "tf_efficientnet_lite2"
+    """A convolutional model of timm."""
+    weights: str | None = None
+    """A source of weights; None for the backbone's usual one."""
+    stage: int = Field(4, ge=0)
+    """Whose features are clustered."""
+    input_size: Size = (576, 768)
+    """(H, W) whose area images are brought to."""
+
+
+class KMeans(Segmenter):
+    """The segmenter.
+
+    Raises:
+        WeightsError: If the backbone's weights are not there.
+        ConfigError: If it has no such stage.
+    """
+
+    name = "kmeans"
+    Config = KMeansConfig
+
+    def __init__(self, config: KMeansConfig) -> None:
+        self.config: KMeansConfig = config
+        self.backbone: StagedBackbone = create_backbone(
+            config.backbone, config.weights or default_weights(config.backbone)
+        )
+        self.backbone.check_stages([config.stage])
+        self.scaling = PixelScaling(self.backbone)
+
+    def segments(self, image: ImageArray) -> Segments:
+        """See `Segmenter`."""
+        ids = cluster(self.features(image), self.config.segments, self.config.seed)
+        return enlarged(ids, image)
+
+    @torch.inference_mode()
+    def features(self, image: ImageArray) -> Float[np.ndarray, "C h w"]:
+        """What is clustered."""
+        size = size_of_area(self.config.input_size, (image.shape[0], image.shape[1]))
+        x = self.scaling(to_working_size(image, size)[None])
+        for stage in self.backbone.stages[: self.config.stage + 1]:
+            x = stage(x)
+        found: Float[np.ndarray, "C h w"] = x[0].numpy()
+        return found
+
+    @cached_property
+    def made_with(self) -> dict[str, str]:
+        """See `Segmenter`."""
+        digest = hashlib.sha256()
+        for key, tensor in sorted(self.backbone.stages.state_dict().items()):
+            digest.update(key.encode() + tensor.numpy().tobytes())
+        return {
+            "scikit-learn": version("scikit-learn"),
+            "weights_sha256": digest.hexdigest(),
+            "resizing": RESIZING,
+        }
+
+
+def cluster(
+    features: Float[np.ndarray, "C h w"], clusters: int, seed: int
+) -> Int[np.ndarray, "h w"]:
+    """Cluster of each patch; as many as there are different patches, at most."""
+    patches = features.reshape(len(features), -1).T.astype(np.float64)
+    different = len(np.unique(patches, axis=0))
+    method = Clusters(min(clusters, different), random_state=seed, n_init=1)
+    with threadpool_limits(1):  # sums in one order, whatever the machine
+        labels: Int[np.ndarray, " p"] = method.fit_predict(patches)
+    return labels.reshape(features.shape[1:])
