@@ -16,11 +16,13 @@ so that a segment smaller than a patch has a prototype, too, and not zeros.
 gradient passes.
 """
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from foregaze.errors import ShapeError
+from foregaze.ops.cells import neighbors_of_pixels
 from foregaze.types import Size
 
 
@@ -82,7 +84,10 @@ def spread(
 ) -> Float[Tensor, "B C h w"]:
     """Prototypes on a grid, where the segments are."""
     (top, bottom, down), (left, right, across) = (
-        _neighbors(cells, pixels, segments.device)
+        (
+            torch.from_numpy(part).to(segments.device)
+            for part in neighbors_of_pixels(np.arange(cells), pixels, cells)
+        )
         for cells, pixels in zip(size, segments.shape[-2:], strict=True)
     )
     batch = torch.arange(len(segments), device=segments.device)[:, None, None]
@@ -93,13 +98,3 @@ def spread(
             share = of_rows[:, None] * of_columns
             painted += share[..., None].to(painted.dtype) * prototypes[batch, ids]
     return painted.permute(0, 3, 1, 2).contiguous()
-
-
-def _neighbors(
-    cells: int, pixels: int, device: torch.device
-) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"], Float[Tensor, " n"]]:
-    """Pixels before and after each cell's center on one axis, and how far it lies between them."""
-    center = (torch.arange(cells, device=device, dtype=torch.float64) + 0.5) * (pixels / cells)
-    place = (center - 0.5).clamp(0, pixels - 1)
-    before = place.long()
-    return before, (before + 1).clamp(max=pixels - 1), place - before

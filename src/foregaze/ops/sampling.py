@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from foregaze.ops.cells import neighbors_of_pixels
 from foregaze.ops.logdensity import resample, sample_pixels
 from foregaze.types import Size
 
@@ -90,19 +91,10 @@ def _interpolated(
 ) -> Float[np.ndarray, " m"]:
     """Bilinear interpolation between cell centers at pixels' centers, as `resample` does it."""
     (top, bottom, down), (left, right, across) = (
-        _neighbors(at, cells, pixels)
+        neighbors_of_pixels(at, cells, pixels)
         for at, cells, pixels in zip((y, x), values.shape[-2:], size, strict=True)
     )
     upper = values[which, top, left] * (1 - across) + values[which, top, right] * across
     lower = values[which, bottom, left] * (1 - across) + values[which, bottom, right] * across
     between: Float[np.ndarray, " m"] = upper * (1 - down) + lower * down
     return between
-
-
-def _neighbors(
-    pixel: Int[np.ndarray, " m"], cells: int, pixels: int
-) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"], Float[np.ndarray, " m"]]:
-    """Cells before and after a pixel's center on one axis, and how far it lies between them."""
-    place = np.maximum((pixel + 0.5) * (cells / pixels) - 0.5, 0)
-    before = np.minimum(place.astype(np.int64), cells - 1)
-    return before, np.minimum(before + 1, cells - 1), place - before
