@@ -5,7 +5,6 @@ from a scale; here the finest scale of a ladder is taken at which there are no m
 """
 
 import math
-from functools import cached_property
 from importlib.metadata import version
 
 import numpy as np
@@ -39,9 +38,7 @@ class Felzenszwalb(Segmenter):
 
     name = "felzenszwalb"
     Config = FelzenszwalbConfig
-
-    def __init__(self, config: FelzenszwalbConfig) -> None:
-        self.config: FelzenszwalbConfig = config
+    config: FelzenszwalbConfig
 
     def segments(self, image: ImageArray) -> Segments:
         """See `Segmenter`."""
@@ -72,7 +69,7 @@ class Felzenszwalb(Segmenter):
         )
         return found
 
-    @cached_property
+    @property
     def made_with(self) -> dict[str, str]:
         """See `Segmenter`."""
         return {"scikit-image": version("scikit-image"), "resizing": RESIZING}

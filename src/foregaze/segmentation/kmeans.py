@@ -54,9 +54,10 @@ class KMeans(Segmenter):
 
     name = "kmeans"
     Config = KMeansConfig
+    config: KMeansConfig
 
     def __init__(self, config: KMeansConfig) -> None:
-        self.config: KMeansConfig = config
+        super().__init__(config)
         self.backbone: StagedBackbone = create_backbone(
             config.backbone, config.weights or default_weights(config.backbone)
         )

@@ -23,6 +23,9 @@ class Segmenter(ABC):
     name: ClassVar[str]
     config: Config
 
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
     @abstractmethod
     def segments(self, image: ImageArray) -> Segments:
         """Segments of an sRGB image."""

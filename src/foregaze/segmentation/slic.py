@@ -6,7 +6,6 @@ than wanted.
 """
 
 import math
-from functools import cached_property
 from importlib.metadata import version
 
 from pydantic import Field
@@ -33,9 +32,7 @@ class Slic(Segmenter):
 
     name = "slic"
     Config = SlicConfig
-
-    def __init__(self, config: SlicConfig) -> None:
-        self.config: SlicConfig = config
+    config: SlicConfig
 
     def segments(self, image: ImageArray) -> Segments:
         """See `Segmenter`."""
@@ -56,7 +53,7 @@ class Slic(Segmenter):
                 break
         return found
 
-    @cached_property
+    @property
     def made_with(self) -> dict[str, str]:
         """See `Segmenter`."""
         return {"scikit-image": version("scikit-image")}
