@@ -67,11 +67,7 @@ Looked = dict[str, list[Scanpath]]
 
 def model_viewings(conditional: Conditional, model: Predictor, name: str, viewings: int) -> Looked:
     """Viewings of the scanpath model on one image."""
-    endless = [
-        one
-        for number, n in enumerate(_batches(viewings))
-        for one in conditional.viewings(NOWHERE, n, Extent(None, SECONDS), seed_of(name, number))
-    ]
+    endless = endless_viewings(conditional, name, viewings)
     generator = np.random.default_rng(seed_of(name))
     quantiles = model.model.viewing_ms.double().cpu().numpy()
     budgets = draw_viewing_ms(quantiles, len(endless), generator)
@@ -87,8 +83,14 @@ def model_viewings(conditional: Conditional, model: Predictor, name: str, viewin
     }
 
 
-def _batches(count: int) -> list[int]:
-    return [min(TOGETHER, count - start) for start in range(0, count, TOGETHER)]
+def endless_viewings(conditional: Conditional, name: str, count: int) -> list[Scanpath]:
+    """Viewings that go on until the horizon, drawn in batches."""
+    batches = [min(TOGETHER, count - start) for start in range(0, count, TOGETHER)]
+    return [
+        one
+        for number, n in enumerate(batches)
+        for one in conditional.viewings(NOWHERE, n, Extent(None, SECONDS), seed_of(name, number))
+    ]
 
 
 def _continued(conditional: Conditional, viewing: Scanpath, seed: int) -> Scanpath:
@@ -265,11 +267,7 @@ def control_part(osie: Path, runs: Path, number: int, viewings: int) -> list[dic
     for image in part.test[:CONTROL_IMAGES]:
         name = dataset.stimuli.names[image]
         conditional = model.on(dataset.stimuli[image])
-        drawn = [
-            one
-            for batch, n in enumerate(_batches(viewings + OBSERVERS))
-            for one in conditional.viewings(NOWHERE, n, Extent(None, SECONDS), seed_of(name, batch))
-        ]
+        drawn = endless_viewings(conditional, name, viewings + OBSERVERS)
         people, others = drawn[:OBSERVERS], drawn[OBSERVERS:]
         size = dataset.stimuli.sizes[image]
         groups = {
