@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from foregaze.cli import options as cli_options
+from foregaze.cli import scanpaths as command
 from foregaze.cli import scanpaths_batch
 from foregaze.data import load_dataset
 from foregaze.errors import OutputError
 from foregaze.evaluation.scanpath_csv import read_scanpaths
-from foregaze.inference import zoo
+from foregaze.inference import conditional, zoo
+from foregaze.viz import scanpaths_timing
 from tests.cli.viewer import ViewerModel
 from tests.inference.toy_deepgaze import save_toy
 
@@ -123,6 +126,11 @@ def test_a_share_that_takes_very_many_samples_is_refused(draw, photo):
     outcome = draw(photo, "--typical", "0.0001", "--scanpaths", "10")
     assert outcome.code == 2
     assert "0.0001 of the samples are 10 only if 100,000 are drawn; the limit is" in outcome.err
+
+
+def test_limits_are_those_of_what_the_command_calls():
+    assert command.LONGEST_ANIMATION == scanpaths_timing.MOST_FIXATIONS
+    assert cli_options.MOST_SECONDS == conditional.MOST_SECONDS
 
 
 def test_an_animation_that_would_be_too_long_is_refused_before_any_work(draw, photo, model):

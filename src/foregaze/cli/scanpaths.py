@@ -28,6 +28,7 @@ SCANPATHS = 10
 MOST_SCANPATHS = 1000
 MOST_FIXATIONS = 1000
 LONGEST_ANIMATION = 100
+"""As in `foregaze.viz.scanpaths_timing`."""
 
 
 class Picture(StrEnum):
@@ -197,11 +198,13 @@ def scanpaths(
 
 def _check_typical(typical: float, count: int) -> None:
     """Refuse a share that is none, or that takes very many samples."""
+    if typical == 1:
+        return
     from foregaze.inference.drawing import MOST_DRAWN
 
     if not 0 < typical <= 1:
         problem = f"{typical:g}, expected a share above 0, such as 0.1, and at most 1"
-    elif typical < 1 and count / typical > MOST_DRAWN:
+    elif count / typical > MOST_DRAWN:
         problem = (
             f"{typical:g} of the samples are {count} only if {count / typical:,.0f} are drawn; the "
             f"limit is {MOST_DRAWN:,}"
