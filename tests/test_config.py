@@ -4,7 +4,7 @@ from typing import Literal
 import pytest
 from pydantic import Field, ValidationError, model_validator
 
-from foregaze.config import Config, make_config, read_config
+from foregaze.config import Config, make_config, parse_overrides, read_config
 from foregaze.errors import ConfigError
 
 
@@ -149,3 +149,12 @@ def test_a_file_that_is_no_text_cannot_be_read(tmp_path):
 def test_plain_values_say_where_they_come_from():
     with pytest.raises(ConfigError, match=r"^model\.safetensors: unknown key 'x'"):
         make_config(Engine, {"x": 1}, "model.safetensors")
+
+
+def test_pairs_become_keys_and_values():
+    given = ["a=3", "b.c=[1, 2]", "b.d=text", "e=-ids", "f=null"]
+    expected = {"a": 3, "b": {"c": [1, 2], "d": "text"}, "e": "-ids", "f": None}
+    assert parse_overrides(given) == expected
+    assert parse_overrides([]) == {}
+    with pytest.raises(ConfigError, match="--set 'a': expected key=value"):
+        parse_overrides(["a"])

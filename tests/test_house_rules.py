@@ -29,6 +29,7 @@ def test_commands_in_the_docs_exist(path):
         "predict",
         "scanpaths",
         "areas",
+        "segment",
         "models",
         "datasets",
         "evaluate",

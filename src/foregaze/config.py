@@ -64,6 +64,18 @@ def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]
     return content
 
 
+def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    """Plain keys and values from `key=value` pairs; see `read_config`.
+
+    Raises:
+        ConfigError: If one is none.
+    """
+    content: dict[str, Any] = {}
+    for override in overrides:
+        _replace(content, override)
+    return content
+
+
 def make_config(kind: type[AnyConfig], content: dict[str, Any], source: str) -> AnyConfig:
     """Plain keys and values as a validated configuration.
 

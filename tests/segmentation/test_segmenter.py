@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 
 from foregaze.segmentation.segmenter import enlarged, in_order
 from foregaze.segmentation.slic import Slic, SlicConfig
@@ -40,3 +42,12 @@ def test_provenance_differs_where_segments_would(change):
     assert segmenter.provenance(image) == segmenter.provenance(image.copy())
     assert segmenter.provenance(image) != other.provenance(shown)
     assert segmenter.provenance(image)["method"] == "slic"
+
+
+def test_cells_are_those_that_painting_takes():
+    """A border of cells on a pixel's center: both round alike, as PyTorch does."""
+    ids = np.arange(29)[None]
+    for width in (29, 58, 87, 100, 999):
+        nearest = F.interpolate(torch.arange(29.0)[None, None], width, mode="nearest-exact")
+        found = enlarged(ids, np.zeros((1, width, 3), np.uint8))
+        assert found[0].tolist() == nearest[0, 0].int().tolist()

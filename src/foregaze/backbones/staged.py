@@ -8,6 +8,7 @@ blocks, other convolutional networks where timm lists their features. `B` batch,
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import timm
 import torch
@@ -76,7 +77,7 @@ def default_weights(name: str) -> str:
     """
     if name in PACKAGES:
         return PACKAGES[name]
-    repository = _published(name).hf_hub_id
+    repository = find_published(name).hf_hub_id
     if not repository:
         raise WeightsError(f"backbone {name!r} has no published weights; give backbone_weights")
     return f"hub:{repository}/model.safetensors"
@@ -94,7 +95,7 @@ def create_backbone(name: str, weights: str) -> StagedBackbone:
         WeightsError: If the weights are not there or do not fit strictly.
         ConfigError: If the model has no stages to cut at.
     """
-    published = _published(name)
+    published = find_published(name)
     network = _load_network(name, weights).eval()
     if isinstance(network, EfficientNet | MobileNetV3):
         first = nn.Sequential(network.conv_stem, network.bn1, network.blocks[0])
@@ -112,8 +113,12 @@ def create_backbone(name: str, weights: str) -> StagedBackbone:
     )
 
 
-def _published(name: str) -> PretrainedCfg:
-    """What timm says of a model's published weights."""
+def find_published(name: str) -> PretrainedCfg:
+    """What timm says of a model's published weights.
+
+    Raises:
+        UnknownNameError: If timm has no such model.
+    """
     try:
         if timm.is_model(name):
             return timm.get_pretrained_cfg(name) or PretrainedCfg()
@@ -122,24 +127,35 @@ def _published(name: str) -> PretrainedCfg:
     raise UnknownNameError("backbone", name, [*PACKAGES, "(any convolutional model of timm)"])
 
 
+def create_random(name: str, source: str, **options: Any) -> nn.Module:
+    """A network of timm's with its own initialization.
+
+    Args:
+        name: A model of timm.
+        source: `random:SEED`.
+        options: For timm.
+
+    Raises:
+        WeightsError: If there is no seed.
+    """
+    seed = source.removeprefix("random:")
+    if not seed.isdecimal():
+        raise WeightsError(f"{source}: expected a whole number after the colon")
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(seed))  # the CPU's alone: nothing else is drawn
+        network: nn.Module = timm.create_model(name, pretrained=False, **options)
+        return network
+
+
 def _load_network(name: str, weights: str) -> nn.Module:
     if weights.startswith("random:"):
-        return _random_network(name, weights.removeprefix("random:"))
+        return create_random(name, weights)
     network: nn.Module = timm.create_model(name, pretrained=False)
     tensors = read_state_dict(resolve_weights(weights))
     if isinstance(network, EfficientNet) and is_package_layout(tensors):
         tensors = to_timm_names(tensors, [len(list(stage.children())) for stage in network.blocks])
     load_strictly(network, tensors, weights)
     return network
-
-
-def _random_network(name: str, seed: str) -> nn.Module:
-    if not seed.isdecimal():
-        raise WeightsError(f"random:{seed}: expected a whole number after the colon")
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(int(seed))  # the CPU's alone: nothing else is drawn
-        network: nn.Module = timm.create_model(name, pretrained=False)
-        return network
 
 
 def _feature_stages(name: str, network: nn.Module) -> nn.ModuleList:

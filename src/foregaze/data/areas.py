@@ -22,6 +22,7 @@ from foregaze.data.areas_shape import (
     segment_areas,
 )
 from foregaze.errors import DataError
+from foregaze.segment_maps import SEGMENT_MAP_SUFFIXES
 from foregaze.types import Size
 
 KINDS = (".csv", ".json", ".npy", ".png")
@@ -29,8 +30,6 @@ KINDS = (".csv", ".json", ".npy", ".png")
 
 MOST_AREAS = 256
 """More are refused: their orders are told pair by pair."""
-
-_SEGMENT_MAPS = (".npy", ".png")
 
 
 def read_areas(
@@ -62,7 +61,7 @@ def read_areas(
         raise DataError(
             f"{path}: areas come from {', '.join(KINDS)} files, not from {kind or 'others'}"
         )
-    if background is not None and kind not in _SEGMENT_MAPS:
+    if background is not None and kind not in SEGMENT_MAP_SUFFIXES:
         raise DataError(f"{path}: a background is an id of segment maps (.npy, .png); leave it out")
     if not path.is_file():
         raise DataError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")

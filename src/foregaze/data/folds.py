@@ -28,6 +28,30 @@ def assign_folds(dataset: EyeTrackingDataset, folds: int, seed: int = 0) -> Int[
     return np.array([fold_of[name] for name in picture_of])
 
 
+PUBLISHED_SEED = 42
+"""Of the folds of the published DeepGaze III and DinoGaze training."""
+
+
+def published_folds(dataset: EyeTrackingDataset, folds: int) -> Int[np.ndarray, " I"]:
+    """Fold of each stimulus as in published training on MIT1003.
+
+    Indices are shuffled once by NumPy's legacy generator and cut into chunks of ceil(I / folds):
+    with 1003 images and 10 folds, nine of 101 images and one of 94. Copies of a picture may fall
+    into different folds.
+
+    Raises:
+        DataError: If a fold would have no image.
+    """
+    count = len(dataset)
+    size = -(-count // folds)
+    if folds < 2 or size * (folds - 1) >= count:
+        raise DataError(f"{dataset.name}: {count} images cannot make {folds} folds")
+    order = np.random.RandomState(PUBLISHED_SEED).permutation(count)
+    fold = np.empty(count, dtype=np.int64)
+    fold[order] = np.arange(count) // size
+    return fold
+
+
 def split_validation(
     dataset: EyeTrackingDataset, indices: Sequence[int], images: int, seed: int = 0
 ) -> tuple[list[int], list[int]]:

@@ -12,3 +12,15 @@ def neighbors_of_pixels(pixel: Int[np.ndarray, " m"], cells: int, pixels: int) -
     place = np.maximum((pixel + 0.5) * (cells / pixels) - 0.5, 0)
     before = np.minimum(place.astype(np.int64), cells - 1)
     return before, np.minimum(before + 1, cells - 1), place - before
+
+
+def cell_of_pixels(pixels: int, cells: int) -> Int[np.ndarray, " {pixels}"]:
+    """Cell that holds the center of each pixel.
+
+    A center on the border of two cells belongs to the one or the other by rounding in single
+    precision; all who ask here agree. PyTorch's "nearest-exact" is the same but for such centers.
+    """
+    scale = np.float32(cells) / np.float32(pixels)
+    place = (np.arange(pixels, dtype=np.float32) + np.float32(0.5)) * scale
+    cell: Int[np.ndarray, " {pixels}"] = np.minimum(place.astype(np.int64), cells - 1)
+    return cell

@@ -1,6 +1,7 @@
 """The size at which a model sees an image."""
 
 import math
+from typing import Protocol, runtime_checkable
 
 from foregaze.types import Size
 
@@ -8,6 +9,19 @@ SIZE_MULTIPLE_PX = 32
 """Sides are multiples of the coarsest stride, so that all grids nest without offset."""
 LONGEST_SIDES = 4.0
 """A side is at most this many times the side of the square of the same area."""
+
+
+@runtime_checkable
+class WorkingGrid(Protocol):
+    """Sizes that a model works at."""
+
+    @property
+    def input_size(self) -> Size:
+        """(H, W) to whose area images are brought."""
+
+    @property
+    def density_stride(self) -> int:
+        """Pixels of the working size per cell of the density grid."""
 
 
 def size_of_area(input_size: Size, size: Size) -> Size:

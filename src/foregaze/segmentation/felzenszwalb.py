@@ -40,7 +40,7 @@ class Felzenszwalb(Segmenter):
     Config = FelzenszwalbConfig
     config: FelzenszwalbConfig
 
-    def segments(self, image: ImageArray) -> Segments:
+    def segments(self, image: ImageArray, name: str | None = None) -> Segments:
         """See `Segmenter`."""
         seen = self._seen(image)
         low, high = 0, len(LADDER) - 1  # the coarsest scale joins what is left below

@@ -2,6 +2,9 @@
 
 As Morello's thesis (2025) makes its "km16" maps, with any backbone's stage in place of DINOv2's
 last block; one start of k-means++ and Lloyd's steps, in scikit-learn. `h w` patches.
+
+Deviation: features are first interpolated to a grid `finer` times as fine, so that segments follow
+what is seen more closely than patches do; `finer=1` clusters the patches themselves.
 """
 
 import hashlib
@@ -10,6 +13,7 @@ from importlib.metadata import version
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from pydantic import Field
 from sklearn.cluster import KMeans as Clusters
@@ -38,8 +42,11 @@ class KMeansConfig(Config):
     """A convolutional model of timm."""
     weights: str | None = None
     """A source of weights; None for the backbone's usual one."""
-    stage: int = Field(4, ge=0)
-    """Whose features are clustered."""
+    stage: int = Field(5, ge=0)
+    """Whose features are clustered. Earlier ones have smaller patches, and tell texture and edges
+    rather than things: segments of a textured image are speckled."""
+    finer: int = Field(4, ge=1)
+    """Cells per patch on each axis; between the patches' centers features are interpolated."""
     input_size: Size = (576, 768)
     """(H, W) whose area images are brought to."""
 
@@ -64,14 +71,14 @@ class KMeans(Segmenter):
         self.backbone.check_stages([config.stage])
         self.scaling = PixelScaling(self.backbone)
 
-    def segments(self, image: ImageArray) -> Segments:
+    def segments(self, image: ImageArray, name: str | None = None) -> Segments:
         """See `Segmenter`."""
-        ids = cluster(self.features(image), self.config.segments, self.config.seed)
-        return enlarged(ids, image)
+        features = refined(self.features(image), self.config.finer)
+        return enlarged(cluster(features, self.config.segments, self.config.seed), image)
 
     @torch.inference_mode()
     def features(self, image: ImageArray) -> Float[np.ndarray, "C h w"]:
-        """What is clustered."""
+        """Features of the patches of an image."""
         size = size_of_area(self.config.input_size, (image.shape[0], image.shape[1]))
         x = self.scaling(to_working_size(image, size)[None])
         for stage in self.backbone.stages[: self.config.stage + 1]:
@@ -90,6 +97,14 @@ class KMeans(Segmenter):
             "weights_sha256": digest.hexdigest(),
             "resizing": RESIZING,
         }
+
+
+def refined(features: Float[np.ndarray, "C h w"], finer: int) -> Float[np.ndarray, "C fh fw"]:
+    """Features bilinearly interpolated to so many cells per patch on each axis."""
+    grid = features.shape[1] * finer, features.shape[2] * finer
+    fine = F.interpolate(torch.from_numpy(features)[None], grid, mode="bilinear")
+    found: Float[np.ndarray, "C fh fw"] = fine[0].numpy()
+    return found
 
 
 def cluster(

@@ -5,13 +5,22 @@ from typing import Any
 from foregaze.config import make_config
 from foregaze.errors import UnknownNameError
 from foregaze.segmentation.felzenszwalb import Felzenszwalb
+from foregaze.segmentation.grid import Grid
 from foregaze.segmentation.kmeans import KMeans
+from foregaze.segmentation.maps import Maps
+from foregaze.segmentation.segment_anything import SegmentAnything
 from foregaze.segmentation.segmenter import Segmenter
 from foregaze.segmentation.slic import Slic
 
-SEGMENTERS: dict[str, type[Felzenszwalb] | type[KMeans] | type[Slic]] = {
-    kind.name: kind for kind in (Felzenszwalb, KMeans, Slic)
-}
+SEGMENTERS: dict[
+    str,
+    type[Felzenszwalb]
+    | type[Grid]
+    | type[KMeans]
+    | type[Maps]
+    | type[SegmentAnything]
+    | type[Slic],
+] = {kind.name: kind for kind in (Felzenszwalb, Grid, KMeans, Maps, SegmentAnything, Slic)}
 """What `make_segmenter` knows."""
 
 
@@ -24,8 +33,10 @@ def make_segmenter(name: str, **settings: Any) -> Segmenter:
 
     Raises:
         UnknownNameError: If there is no such segmenter.
-        ConfigError: If it has no such setting, or a value is impossible.
-        WeightsError: If its backbone's weights are not there.
+        ConfigError: If it has no such setting, or a value is impossible, or if it needs a package
+            that is not installed.
+        WeightsError: If its network's weights are not there.
+        DataError: If it reads a folder that is not there.
     """
     if name not in SEGMENTERS:
         raise UnknownNameError("segmenter", name, SEGMENTERS)

@@ -11,14 +11,19 @@ import numpy as np
 from jaxtyping import Int32, Integer
 
 from foregaze.config import Config
+from foregaze.ops.cells import cell_of_pixels
 from foregaze.types import ImageArray
 
 Segments = Int32[np.ndarray, "H W"]
-"""An id for each pixel: 0, 1, 2 and so on, in the order in which they appear in rows."""
+"""An id for each pixel, 0 or larger; which ids there are, the method says."""
 
 
 class Segmenter(ABC):
-    """Equal images and settings give equal segments."""
+    """Equal images and settings give equal segments.
+
+    Ids are 0, 1, 2 and so on, in the order in which they appear in rows, unless a method says
+    otherwise; `in_order` renumbers those of any.
+    """
 
     name: ClassVar[str]
     config: Config
@@ -27,16 +32,27 @@ class Segmenter(ABC):
         self.config = config
 
     @abstractmethod
-    def segments(self, image: ImageArray) -> Segments:
-        """Segments of an sRGB image."""
+    def segments(self, image: ImageArray, name: str | None = None) -> Segments:
+        """Segments of an sRGB image.
+
+        Args:
+            image: Its pixels.
+            name: The image's name, as `Stimuli.names` has it, for methods that look segments up;
+                others see only the pixels.
+        """
 
     @property
     @abstractmethod
     def made_with(self) -> dict[str, str]:
         """Versions of software, and hashes of weights, that the segments depend on."""
 
-    def provenance(self, image: ImageArray) -> dict[str, Any]:
-        """How segments of an image came about: equal where they would be."""
+    def provenance(self, image: ImageArray, name: str | None = None) -> dict[str, Any]:
+        """How segments of an image came about: equal where they would be; plain JSON.
+
+        Args:
+            image: Its pixels.
+            name: See `segments`.
+        """
         pixels = hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes())
         return {
             "method": self.name,
@@ -49,7 +65,7 @@ class Segmenter(ABC):
 def enlarged(ids: Integer[np.ndarray, "h w"], image: ImageArray) -> Segments:
     """Segments found on a coarser grid at the image's size: those of the cells of its pixels."""
     rows, columns = (
-        ((np.arange(pixels) + 0.5) * (cells / pixels)).astype(np.int64)
+        cell_of_pixels(pixels, cells)
         for pixels, cells in zip(image.shape[:2], ids.shape, strict=True)
     )
     return in_order(ids[np.ix_(rows, columns)])

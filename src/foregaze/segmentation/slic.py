@@ -34,7 +34,7 @@ class Slic(Segmenter):
     Config = SlicConfig
     config: SlicConfig
 
-    def segments(self, image: ImageArray) -> Segments:
+    def segments(self, image: ImageArray, name: str | None = None) -> Segments:
         """See `Segmenter`."""
         wanted = self.config.segments
         more = (math.ceil(wanted * factor) for factor in (2, 1.75, 1.5, 1.25))
