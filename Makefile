@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 
 .PHONY: help setup demo test format lint type imports docs check train-default train-deepgaze train-scanpath \
 	train-split explore-scanpath scanpath-table area-calibration \
-	osie-table benchmark benchmark-metrics benchmark-deepgaze clean
+	osie-table benchmark benchmark-metrics benchmark-deepgaze benchmark-painting clean
 
 help:
 	@echo "make demo           predict scikit-image's photographs, into demo/"
@@ -24,6 +24,7 @@ help:
 	@echo "make area-calibration  compare probabilities of areas with what people saw, into docs/area-calibration.md"
 	@echo "make benchmark      time predictions against their backbone passes"
 	@echo "make benchmark-deepgaze  time the DeepGaze models against the plain algorithm"
+	@echo "make benchmark-painting  memory and time of painting segments against maps at image size"
 	@echo "make benchmark-metrics  time metrics, against pysaliency with PYSALIENCY=its/python"
 
 setup: $(READY)
@@ -108,6 +109,9 @@ benchmark-metrics: setup
 
 benchmark-deepgaze: setup
 	$(BIN)/python tools/benchmark_deepgaze.py --osie $(OSIE)
+
+benchmark-painting: setup
+	$(BIN)/python tools/benchmark_painting.py
 
 benchmark: setup
 	$(BIN)/python tools/benchmark.py --osie $(OSIE)

@@ -19,6 +19,7 @@ def test_help_lists_the_commands_that_exist(run):
         "predict",
         "scanpaths",
         "areas",
+        "segment",
         "evaluate",
         "train",
         "convert",
@@ -28,7 +29,8 @@ def test_help_lists_the_commands_that_exist(run):
 
 
 @pytest.mark.parametrize(
-    "command", ["predict", "scanpaths", "areas", "evaluate", "train", "models", "datasets"]
+    "command",
+    ["predict", "scanpaths", "areas", "segment", "evaluate", "train", "models", "datasets"],
 )
 def test_each_command_has_help(run, command):
     outcome = run(command, "--help")

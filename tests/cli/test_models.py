@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from foregaze.backbones.downloads import cached_download
 from foregaze.cli.models import _where_from
 from foregaze.inference import zoo
@@ -43,11 +45,12 @@ def test_a_model_is_ready_with_its_networks_and_says_where_the_center_bias_is(
     assert run("models").out.endswith("is a file of its own and is here\n")
 
 
-def test_a_model_without_published_weights_is_not_ready(run):
-    (line,) = [line for line in run("models").out.splitlines() if line.startswith("deepgaze2 ")]
+@pytest.mark.parametrize("name", ["deepgaze2", "dinogaze", "deepgaze-spade-hybrid"])
+def test_a_model_without_published_weights_is_not_ready(run, name):
+    (line,) = [line for line in run("models").out.splitlines() if line.startswith(f"{name} ")]
     assert line.split()[-1] == "no"
     assert "none published" in line
-    (listed,) = [m for m in json.loads(run("models", "--json").out) if m["name"] == "deepgaze2"]
+    (listed,) = [m for m in json.loads(run("models", "--json").out) if m["name"] == name]
     assert (listed["weights"], listed["ready_offline"]) == (None, False)
 
 

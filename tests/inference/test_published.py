@@ -217,7 +217,7 @@ def test_deepgaze2_has_no_published_weights(release):
         load_model("deepgaze2")
     assert str(refused.value) == (
         "no weights of 'deepgaze2' are published for PyTorch: give checkpoint, a file of your own "
-        "training (see configs/osie-deepgaze2.yaml)"
+        "training (see docs/training.md)"
     )
 
 

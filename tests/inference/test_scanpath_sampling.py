@@ -97,7 +97,7 @@ def test_that_comparison_tells_the_mixture_from_each_of_its_components(model):
     for column, values in zip(columns, history[::-1].T, strict=True):
         column[0, :2] = torch.from_numpy(values.copy())
     parts = model.model.head.after(
-        conditional.saliency, conditional.grid, conditional.sampled, *columns
+        conditional.scene, conditional.grid, conditional.sampled, *columns
     )
     for part in torch.cat(list(parts), 1).unbind(1):
         alone = conditional.grid.repeated(mean_density(iter([part[:, None]])))[0].numpy()

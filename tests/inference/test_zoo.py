@@ -10,9 +10,15 @@ from foregaze.inference.deepgaze_predictor import DeepGazePredictor
 from foregaze.inference.onnx_engine import OnnxEngine
 from foregaze.inference.scanpath_predictor import ScanpathPredictor
 from foregaze.inference.trunk_predictor import TrunkPredictor
-from foregaze.inference.zoo import ZOO, list_models, load_model
+from foregaze.inference.zoo import (
+    ZOO,
+    deepgaze_config,
+    list_models,
+    load_model,
+    ready_offline,
+)
 from foregaze.models import MODELS
-from tests.inference.toy_deepgaze import picture, save_toy
+from tests.inference.toy_deepgaze import BACKBONE, picture, save_toy
 from tests.inference.toy_scanpath import save_toy_scanpath
 
 
@@ -25,6 +31,47 @@ def test_every_deepgaze_architecture_is_a_model():
     ours = {"trunk-mixture", "scanpath-mixture"}
     assert set(MODELS) - ours <= set(list_models())
     assert list_models() == sorted(list_models())
+
+
+DINOGAZE = (
+    "dinogaze",
+    "dinogaze-spade",
+    "deepgaze-spade-static",
+    "deepgaze-spade-dynamic",
+    "deepgaze-spade-hybrid",
+)
+
+
+@pytest.mark.parametrize("name", DINOGAZE)
+def test_the_dinogaze_family_is_here_to_be_trained(name):
+    assert (ZOO[name].weights, ZOO[name].licence) == (None, "none published")
+    assert not ready_offline(name)
+    assert type(deepgaze_config(name)) is MODELS[name].Config
+    message = rf"^no weights of '{name}' are published for PyTorch: give checkpoint, a file of your"
+    with pytest.raises(WeightsError, match=message):
+        load_model(name)
+
+
+@pytest.mark.parametrize("name", DINOGAZE)
+def test_a_checkpoint_of_the_dinogaze_family_loads_by_name_and_by_path(name, tmp_path):
+    spade = {} if name == "dinogaze" else {"spade_hidden": 4}
+    networks = (BACKBONE, BACKBONE.model_copy(update={"taps": ("1",)}))
+    number = 2 if name == "deepgaze-spade-hybrid" else 1
+    path = save_toy(tmp_path / "m.safetensors", name, backbones=networks[:number], **spade)
+    found = [
+        load_model(**given, device="cpu")
+        for given in ({"name": name, "checkpoint": path}, {"name": str(path)})
+    ]
+    assert all(isinstance(model, DeepGazePredictor) for model in found)
+    given = (
+        {} if name == "dinogaze" else {"segments": np.arange(120 * 160).reshape(120, 160) // 1999}
+    )
+    first, second = (
+        model.predict(picture(), pixels_per_degree=35.0, **given).log_density for model in found
+    )
+    np.testing.assert_array_equal(first, second)
+    with pytest.raises(WeightsError, match=rf"is a checkpoint of '{name}', not of 'deepgaze3'$"):
+        load_model("deepgaze3", checkpoint=path)
 
 
 def test_published_weights_say_that_they_have_no_licence():

@@ -19,7 +19,9 @@ from foregaze.cli.datasets import datasets
 from foregaze.cli.evaluate import evaluate
 from foregaze.cli.models import models
 from foregaze.cli.predict import predict
+from foregaze.cli.run import run
 from foregaze.cli.scanpaths import scanpaths
+from foregaze.cli.segment import segment
 from foregaze.cli.train import train
 from foregaze.errors import ForegazeError
 
@@ -33,7 +35,18 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, scanpaths, areas, evaluate, train, convert, models, datasets):
+for command in (
+    predict,
+    scanpaths,
+    areas,
+    segment,
+    evaluate,
+    train,
+    run,
+    convert,
+    models,
+    datasets,
+):
     app.command()(command)
 
 

@@ -1,6 +1,6 @@
 """Loaded models as an evaluation sees them, and where they have seen its data set before."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from foregaze.evaluation.models import ScanpathModel, ScoredModel, SpatialModel
 from foregaze.inference.centerbias import CenterBiasLike
 from foregaze.inference.conditional import Conditional
 from foregaze.inference.predictor import Predictor
+from foregaze.inference.segments import SegmentsLike
 from foregaze.types import EyeTrackingDataset
 
 _KEPT_BYTES = 400_000_000
@@ -24,6 +25,8 @@ def predicting(
     centerbias: Callable[[int], CenterBiasLike] | None = None,
     centerbias_name: str = "",
     viewers: str | None = None,
+    segments: Callable[[int], SegmentsLike] | None = None,
+    segments_name: str = "",
 ) -> ScoredModel:
     """A loaded model as an evaluation sees it.
 
@@ -39,6 +42,51 @@ def predicting(
         centerbias_name: Tells that from others, for the report and for scores that are kept.
         viewers: Of models that have parameters for data sets, the one whose are taken; left out,
             their means.
+        segments: Gives those of the image with an index, for models that see some; by the model's
+            own segmenter where left out.
+        segments_name: Tells them from others, for the report and for scores that are kept.
+    """
+    notes = []
+    if centerbias_name:
+        notes.append(f"center bias: {centerbias_name}")
+    if segments_name:
+        notes.append(f"segments: {segments_name}")
+    if viewers is not None:
+        notes.append(f"parameters for the viewers of {viewers}")
+    elif model.viewers:
+        notes.append(f"parameters are means over its data sets ({', '.join(model.viewers)})")
+
+    def on(image: int) -> Conditional:
+        return model.on(
+            dataset.stimuli[image],
+            centerbias=None if centerbias is None else centerbias(image),
+            pixels_per_degree=dataset.px_per_dva,
+            dataset=viewers,
+            segments=None if segments is None else segments(image),
+        )
+
+    viewers_name = "" if viewers is None else f"viewers: {viewers}"
+    choices = [centerbias_name, viewers_name, segments_name]
+    return scored_model(model, dataset, name or model.name, on, notes, choices)
+
+
+def scored_model(
+    model: Predictor,
+    dataset: EyeTrackingDataset,
+    name: str,
+    on: Callable[[int], Conditional],
+    notes: Sequence[str],
+    choices: Sequence[str],
+) -> ScoredModel:
+    """A model that is asked image by image, as an evaluation sees it.
+
+    Args:
+        model: The model.
+        dataset: Whose stimuli it predicts.
+        name: What the report calls it.
+        on: All that the image with an index decides.
+        notes: What the report says besides where the model has seen images before.
+        choices: What tells its scores from others of the same weights.
     """
     seen = training_images(model.card, dataset)
     same_names = set(dataset.stimuli.names) & set(model.card.get("images", ()))
@@ -53,29 +101,13 @@ def predicting(
             f"{len(same_names)} of these {len(dataset)} images have the names of images that it "
             f"was trained on ({model.card['dataset']}): its numbers may not be out of sample"
         )
-    notes = [note] if note else []
-    if centerbias_name:
-        notes.append(f"center bias: {centerbias_name}")
-    if viewers is not None:
-        notes.append(f"parameters for the viewers of {viewers}")
-    elif model.viewers:
-        notes.append(f"parameters are means over its data sets ({', '.join(model.viewers)})")
-
-    def on(image: int) -> Conditional:
-        return model.on(
-            dataset.stimuli[image],
-            centerbias=None if centerbias is None else centerbias(image),
-            pixels_per_degree=dataset.px_per_dva,
-            dataset=viewers,
-        )
-
-    viewers_name = "" if viewers is None else f"viewers: {viewers}"
-    identity = " ".join(filter(None, (model.digest(), centerbias_name, viewers_name)))
+    notes = [*([note] if note else []), *notes]
+    identity = " ".join(filter(None, (model.digest(), *choices)))
     if model.sees_history:
         notes.append("each fixation is predicted from those before it")
-        return ScanpathModel(name or model.name, dataset, _AfterHistory(on), tuple(notes), identity)
+        return ScanpathModel(name, dataset, _AfterHistory(on), tuple(notes), identity)
     return SpatialModel(
-        name or model.name,
+        name,
         lambda image: on(image)(np.empty((0, 2))).log_density,
         notes=tuple(notes),
         identity=identity,

@@ -28,6 +28,7 @@ from foregaze.models.deepgaze3 import DeepGaze3Config
 from foregaze.models.deepgaze_config import DeepGazeConfig
 from foregaze.models.deepgaze_release import RELEASES
 
+_THESIS = "Morello (2025), MSc thesis"
 CITATIONS = {
     "deepgaze1": "Kümmerer, Theis & Bethge (2015), Deep Gaze I: boosting saliency prediction with "
     "feature maps trained on ImageNet, arXiv:1411.1045; the version that was retrained for PyTorch",
@@ -39,6 +40,11 @@ CITATIONS = {
     "scanpaths with deep learning, Journal of Vision 22(5):7",
     "deepgaze-msdb": "Kümmerer, Khanuja & Bethge (2025), Modeling saliency dataset bias, ICCV, "
     "arXiv:2505.10169",
+    "dinogaze": f"{_THESIS}, DinoGaze",
+    "dinogaze-spade": f"{_THESIS}, DinoGaze-SPADE",
+    "deepgaze-spade-static": f"{_THESIS}, DeepGaze III-SPADE with learned embeddings",
+    "deepgaze-spade-dynamic": f"{_THESIS}, DeepGaze III-SPADE with semantic painting",
+    "deepgaze-spade-hybrid": f"{_THESIS}, DeepGaze III-SPADE with painting by DINOv2",
 }
 
 _SCHEMES = ("package", "shipped", "hub", "http", "https", "random")

@@ -36,13 +36,16 @@ from foregaze.inference.image_size import check_not_too_large, check_not_too_sma
 from foregaze.inference.prediction import Prediction
 from foregaze.inference.predictor import PX_PER_DVA, ImageLike, Predictor
 from foregaze.inference.scanpath_sampling import sample_scanpaths
-from foregaze.models import DeepGaze3, DeepGazeMSDB
+from foregaze.models import DeepGazeMSDB
 from foregaze.models.deepgaze import DeepGaze
 from foregaze.models.deepgaze_msdb import DeepGazeMSDBConfig
-from foregaze.ops.finalizer import mean_density
+from foregaze.models.guided import SegmentModel, SpadeConfig
+from foregaze.models.scene import Scene, SceneModel
+from foregaze.ops.finalizer import FinerGrid
 from foregaze.ops.logdensity import pool, resample
 from foregaze.ops.preprocess import to_working_size
 from foregaze.ops.working_size import size_of_area
+from foregaze.segmentation import Segmenter, Segments, make_segmenter
 from foregaze.types import ImageArray, Size
 
 _BATCH = 4
@@ -105,6 +108,8 @@ class DeepGazePredictor(Predictor):
         )
         if isinstance(model, DeepGazeMSDB):
             self.viewers = model.config.datasets
+        self.sees_segments = isinstance(model, SegmentModel)
+        self._segmenter: Segmenter | None = None
         self.own = self.mit1003
         if model.centerbias is not None:
             self.own = KeptCenterBias(self._read_own, self._resize_own)
@@ -115,11 +120,18 @@ class DeepGazePredictor(Predictor):
         centerbias: CenterBiasLike,
         pixels_per_degree: float | None,
         dataset: str | None,
+        segments: Segments | None,
     ) -> Conditional:
         resolution = self._resolution(pixels_per_degree)
         seen = self._seen(image, centerbias, resolution)
-        if isinstance(self.model, DeepGaze3):
-            return _NextFixation(self.model, seen)
+        if isinstance(self.model, SceneModel):
+            ids = None
+            if isinstance(self.model, SegmentModel):
+                ids = torch.from_numpy(self._segments(image) if segments is None else segments)
+            height, width = seen.pixels.shape[-2:]
+            grid = self.model.grid((height, width))
+            scene = self.model.scene(seen.pixels, grid, None if ids is None else [ids])
+            return self._of_scene(scene, grid, seen)
         return Unconditional(seen.prediction(self._spatial([seen], resolution, dataset)))
 
     def _batch(
@@ -130,6 +142,8 @@ class DeepGazePredictor(Predictor):
         dataset: str | None,
     ) -> list[Prediction]:
         """Images of one size go through the network together."""
+        if isinstance(self.model, SegmentModel):
+            return super()._batch(images, priors, pixels_per_degree, dataset)
         resolution = self._resolution(pixels_per_degree) if images else None
         arrays = [read_image(image) for image in images]
         groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
@@ -162,12 +176,25 @@ class DeepGazePredictor(Predictor):
             of_msdb: Tensor = model(pixels, centerbias, resolutions, numbers)
             return of_msdb
         history = []
-        if isinstance(model, DeepGaze3):
+        if isinstance(model, SceneModel) and self.sees_history:
             starts = [checked_history(None, None, one.size) * one.scale for one in seen]
             columns = [slots(start, model.config.history) for start in starts]
             history = [torch.cat(column).to(self.device) for column in zip(*columns, strict=True)]
         log_densities: Tensor = model(pixels, centerbias, *history)
         return log_densities
+
+    def _of_scene(self, scene: Scene, grid: FinerGrid, seen: _Seen) -> Conditional:
+        assert isinstance(self.model, SceneModel)
+        following = _NextFixation(self.model, scene, grid, seen)
+        return following if self.sees_history else Unconditional(following(np.empty((0, 2))))
+
+    def _segments(self, image: ImageArray) -> Segments:
+        """By the model's own segmenter."""
+        if self._segmenter is None:
+            config = self.model.config
+            assert isinstance(config, SpadeConfig)
+            self._segmenter = make_segmenter(config.segmenter, **config.segmenter_settings)
+        return self._segmenter.segments(image)
 
     def _seen(
         self, image: ImageArray, centerbias: CenterBiasLike, resolution: float | None
@@ -242,25 +269,21 @@ class DeepGazePredictor(Predictor):
 
 
 class _NextFixation(Conditional):
-    """DeepGaze III on one image: its backbone has run."""
+    """A model that sees past fixations on one image: its networks have run."""
 
-    def __init__(self, model: DeepGaze3, seen: _Seen) -> None:
-        self.model = model
-        self.seen = seen
-        height, width = seen.pixels.shape[-2:]
-        self.grid = model.grid((height, width))
-        self.saliency = model.saliency_maps(seen.pixels, self.grid)
+    def __init__(self, model: SceneModel, scene: Scene, grid: FinerGrid, seen: _Seen) -> None:
+        self.model, self.scene, self.grid, self.seen = model, scene, grid, seen
         self.sampled = model.sample_centerbias(seen.centerbias)
 
     @torch.inference_mode()
     def __call__(self, history: Float[np.ndarray, "T 2"]) -> Prediction:
         """See `Conditional`."""
-        x_hist, y_hist = (
-            column.to(self.saliency.device)
-            for column in slots(history * self.seen.scale, self.model.config.history)
-        )
-        parts = self.model.head.after(self.saliency, self.grid, self.sampled, x_hist, y_hist)
-        return self.seen.prediction(self.grid.repeated(mean_density(parts)))
+        past = [
+            column.to(self.sampled.device)
+            for column in slots(history * self.seen.scale, self.model.head.history)
+        ]
+        density = self.model.density(self.scene, self.grid, self.sampled, *past)
+        return self.seen.prediction(density)
 
     @torch.inference_mode()
     def sample(
@@ -274,8 +297,8 @@ class _NextFixation(Conditional):
         """See `Conditional`."""
         scale = self.seen.scale
         scanpaths = sample_scanpaths(
-            self.model,
-            self.saliency,
+            self.model.head,
+            self.scene,
             self.grid,
             self.sampled,
             history * scale,

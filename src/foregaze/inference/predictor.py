@@ -25,9 +25,11 @@ from foregaze.inference.conditional import LENGTH, Conditional, Extent
 from foregaze.inference.drawing import Sampling, draw_viewings
 from foregaze.inference.history import Positions, checked_history
 from foregaze.inference.prediction import Prediction
+from foregaze.inference.segments import SegmentsLike, checked_segments
 from foregaze.models import AnyModel
 from foregaze.scanpath_metrics import Scanpath
-from foregaze.types import ImageArray
+from foregaze.segmentation import Segments
+from foregaze.types import ImageArray, Size
 
 ImageLike: TypeAlias = str | Path | Image | np.ndarray
 """Path, PIL image, or uint8 array (H, W, 3) or (H, W)."""
@@ -46,6 +48,7 @@ class SamplingOptions(TypedDict, total=False):
     dataset: str | None
     temperature: float
     typical: float
+    segments: SegmentsLike
 
 
 _USUAL_SAMPLING = SamplingOptions(
@@ -56,6 +59,7 @@ _USUAL_SAMPLING = SamplingOptions(
     dataset=None,
     temperature=1.0,
     typical=1.0,
+    segments=None,
 )
 
 
@@ -74,6 +78,8 @@ class Predictor(ABC):
     """Whether the density depends on past fixations."""
     sees_resolution: bool = False
     """Whether the density depends on `pixels_per_degree`."""
+    sees_segments: bool = False
+    """Whether the density depends on segments of the image."""
     starts: bool = False
     """Whether it predicts first fixations too: those that follow an empty history."""
     viewers: tuple[str, ...] = ()
@@ -103,6 +109,7 @@ class Predictor(ABC):
         y_hist: Positions | None = None,
         pixels_per_degree: float | None = None,
         dataset: str | None = None,
+        segments: SegmentsLike = None,
     ) -> Prediction:
         """Fixation density of one image; one pass of the backbone.
 
@@ -118,6 +125,9 @@ class Predictor(ABC):
             pixels_per_degree: Of visual angle, as the image was or is to be seen. Models that were
                 made for one resolution see the image rescaled to it.
             dataset: For `deepgaze-msdb`, the data set whose viewers are to be predicted.
+            segments: For models that see them, an id from 0 on for each pixel, as whole numbers
+                (H, W) or the path of a PNG or NPY file; where left out, the model's own segmenter
+                makes them.
 
         Raises:
             ImageError: If `image` is no usable image.
@@ -127,7 +137,11 @@ class Predictor(ABC):
         array = read_image(image)
         history = self._history(array, x_hist, y_hist)
         conditional = self.on(
-            array, centerbias=centerbias, pixels_per_degree=pixels_per_degree, dataset=dataset
+            array,
+            centerbias=centerbias,
+            pixels_per_degree=pixels_per_degree,
+            dataset=dataset,
+            segments=segments,
         )
         return conditional(history)
 
@@ -163,6 +177,7 @@ class Predictor(ABC):
         centerbias: CenterBiasLike = None,
         pixels_per_degree: float | None = None,
         dataset: str | None = None,
+        segments: SegmentsLike = None,
     ) -> Conditional:
         """All that an image alone decides, its backbone pass included.
 
@@ -173,14 +188,16 @@ class Predictor(ABC):
             centerbias: As in `predict`.
             pixels_per_degree: As in `predict`.
             dataset: As in `predict`.
+            segments: As in `predict`.
 
         Raises:
-            ShapeError: If the image is too small, or the center bias does not fit it.
+            ShapeError: If the image is too small, or center bias or segments do not fit it.
             ConfigError: If the model has no use for an argument, or its value is impossible.
         """
         self._check(pixels_per_degree, dataset)
+        ids = self._checked_segments(segments, (image.shape[0], image.shape[1]))
         with torch.inference_mode():
-            return self._on(image, centerbias, pixels_per_degree, dataset)
+            return self._on(image, centerbias, pixels_per_degree, dataset, ids)
 
     def sample_scanpaths(
         self,
@@ -245,9 +262,10 @@ class Predictor(ABC):
                 counted.
             seed: The same one gives the same scanpaths; None draws anew.
             options: `x_hist`, `y_hist`, fixations that all scanpaths start from; `centerbias`,
-                `pixels_per_degree` and `dataset`, all as in `predict`; `temperature`, which log
-                densities are divided by: 1, the model's own, unless another is asked for; and
-                `typical`, see `draw_viewings`: 1, all samples, unless another share is asked for.
+                `pixels_per_degree`, `dataset` and `segments`, all as in `predict`; `temperature`,
+                which log densities are divided by: 1, the model's own, unless another is asked for;
+                and `typical`, see `draw_viewings`: 1, all samples, unless another share is asked
+                for.
 
         Returns:
             Scanpaths in pixels of the image; durations are NaN where the model has none.
@@ -267,6 +285,7 @@ class Predictor(ABC):
             centerbias=asked["centerbias"],
             pixels_per_degree=asked["pixels_per_degree"],
             dataset=asked["dataset"],
+            segments=asked["segments"],
         )
         return draw_viewings(conditional, history, sampling, (array.shape[0], array.shape[1]))
 
@@ -289,6 +308,7 @@ class Predictor(ABC):
         centerbias: CenterBiasLike,
         pixels_per_degree: float | None,
         dataset: str | None,
+        segments: Segments | None,
     ) -> Conditional:
         """See `on`; arguments are checked, and gradients are off."""
 
@@ -303,7 +323,7 @@ class Predictor(ABC):
         predictions = []
         for image, prior in zip(images, priors, strict=True):
             array = read_image(image)
-            conditional = self._on(array, prior, pixels_per_degree, dataset)
+            conditional = self._on(array, prior, pixels_per_degree, dataset, None)
             predictions.append(conditional(self._history(array, None, None)))
         return predictions
 
@@ -316,6 +336,13 @@ class Predictor(ABC):
             )
         size = (image.shape[0], image.shape[1])
         return checked_history(x_hist, y_hist, size, starts=self.starts)
+
+    def _checked_segments(self, segments: SegmentsLike, size: Size) -> Segments | None:
+        if segments is None:
+            return None
+        if not self.sees_segments:
+            raise ConfigError(f"model {self.name!r} sees no segments: leave out segments")
+        return checked_segments(segments, size)
 
     def _check(self, pixels_per_degree: float | None, dataset: str | None) -> None:
         if pixels_per_degree is not None:

@@ -64,7 +64,7 @@ def load_deepgaze(
     if checkpoint is None and weights is None:
         raise WeightsError(
             f"no weights of {name!r} are published for PyTorch: give checkpoint, a file of your "
-            "own training (see configs/osie-deepgaze2.yaml)"
+            "own training (see docs/training.md)"
         )
     if checkpoint is not None and name not in MODELS:
         raise WeightsError(f"model {name!r} is a checkpoint itself; give one of the two")

@@ -22,6 +22,7 @@ from foregaze.models.scanpath_mixture import ScanpathMixture, Viewer
 from foregaze.ops.logdensity import mix, normalize, resample
 from foregaze.ops.sampling import sample_resampled
 from foregaze.scanpath_metrics import Scanpath
+from foregaze.segmentation import Segments
 from foregaze.types import ImageArray, Size
 
 TOGETHER = 32
@@ -65,6 +66,7 @@ class ScanpathPredictor(Predictor):
         centerbias: CenterBiasLike,
         pixels_per_degree: float | None,
         dataset: str | None,
+        segments: Segments | None,
     ) -> Conditional:
         size: Size = (image.shape[0], image.shape[1])
         with threads_for(self.engine):

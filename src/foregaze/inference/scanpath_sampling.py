@@ -1,4 +1,4 @@
-"""Scanpaths drawn from DeepGaze III.
+"""Scanpaths drawn from DeepGaze III and its kin.
 
 The density of the next fixation is the mean of its components' densities, so drawing a component
 at random and then a fixation from it is an exact draw from the mean, at a fraction of the cost.
@@ -11,15 +11,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from foregaze.inference.history import slots
-from foregaze.models import DeepGaze3
-from foregaze.models.deepgaze3 import DeepGaze3Head
+from foregaze.models.scene import Scene, SceneHead
 from foregaze.ops.finalizer import FinerGrid, mean_density
 from foregaze.ops.logdensity import sample_pixels
 
 
 def sample_scanpaths(
-    model: DeepGaze3,
-    saliency: Float[Tensor, "1 K h w"],
+    head: SceneHead,
+    scene: Scene,
     grid: FinerGrid,
     centerbias: Float[Tensor, "1 u v"],
     history: Float[np.ndarray, "T 2"],
@@ -31,8 +30,8 @@ def sample_scanpaths(
     """Scanpaths as x, y in pixels of the image as the model sees it.
 
     Args:
-        model: The model.
-        saliency: Its `saliency_maps` for the image.
+        head: The model's.
+        scene: The image, as the head sees it.
         grid: Where its densities are made.
         centerbias: The center bias there.
         history: Past fixations that all scanpaths start from, oldest first.
@@ -43,13 +42,13 @@ def sample_scanpaths(
             tempered mean is not the mean of tempered densities.
     """
     generator = np.random.default_rng(seed)
-    steps = _Steps(model, saliency, grid, centerbias, temperature)
+    steps = _Steps(head, scene, grid, centerbias, temperature)
     paths = np.repeat(history[None], n, axis=0)  # (n, T, 2)
     for _ in range(length):
         following = np.empty((n, 1, 2))
         chosen = np.full(n, _ALL)
         if temperature == 1:
-            chosen = generator.integers(model.head.components, size=n)
+            chosen = generator.integers(head.components, size=n)
         for component in np.unique(chosen):
             here = np.flatnonzero(chosen == component)
             log_masses = steps.log_masses(paths[here], int(component))
@@ -68,28 +67,28 @@ class _Steps:
 
     def __init__(
         self,
-        model: DeepGaze3,
-        saliency: Float[Tensor, "1 K h w"],
+        head: SceneHead,
+        scene: Scene,
         grid: FinerGrid,
         centerbias: Float[Tensor, "1 u v"],
         temperature: float,
     ) -> None:
-        self.model, self.saliency, self.grid = model, saliency, grid
+        self.head, self.scene, self.grid = head, scene, grid
         self.centerbias, self.temperature = centerbias, temperature
         self.log_pixels = grid.log_pixels(centerbias)
-        self._members: dict[int, DeepGaze3Head] = {}
+        self._members: dict[int, SceneHead] = {}
 
     def log_masses(
         self, paths: Float[np.ndarray, "n T 2"], component: int
     ) -> Float[np.ndarray, "n u v"]:
         """Log masses of the grid's cells after some paths, up to a constant for each."""
-        columns = [slots(path, self.model.config.history) for path in paths]
+        columns = [slots(path, self.head.history) for path in paths]
         x_hist, y_hist = (
-            torch.cat(column).to(self.saliency.device) for column in zip(*columns, strict=True)
+            torch.cat(column).to(self.centerbias.device) for column in zip(*columns, strict=True)
         )
-        saliency = self.saliency if component == _ALL else self.saliency[:, component, None]
-        parts = self._head(component).after(
-            saliency.expand(len(paths), -1, -1, -1),
+        scene = self.scene if component == _ALL else self.scene.component(component)
+        parts = self._member(component).after(
+            scene.map(lambda x: x.expand(len(paths), *x.shape[1:])),
             self.grid,
             self.centerbias.expand(len(paths), -1, -1),
             x_hist,
@@ -99,12 +98,12 @@ class _Steps:
         masses: Float[np.ndarray, "n u v"] = (log_densities + self.log_pixels).cpu().numpy()
         return masses
 
-    def _head(self, component: int) -> DeepGaze3Head:
+    def _member(self, component: int) -> SceneHead:
         if component == _ALL:
-            return self.model.head
+            return self.head
         if component not in self._members:
-            member = self.model.head.member(component)
-            assert isinstance(member, DeepGaze3Head)
+            member = self.head.member(component)
+            assert isinstance(member, SceneHead)
             self._members[component] = member
         return self._members[component]
 

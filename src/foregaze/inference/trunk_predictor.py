@@ -17,6 +17,7 @@ from foregaze.inference.predictor import Predictor
 from foregaze.models.trunk_mixture import TrunkMixture, grid_size, working_size
 from foregaze.ops.logdensity import mix, normalize, pool, resample
 from foregaze.ops.preprocess import to_working_size
+from foregaze.segmentation import Segments
 from foregaze.types import ImageArray, Size
 
 Engine = Callable[[Tensor, Tensor], Tensor]
@@ -62,6 +63,7 @@ class TrunkPredictor(Predictor):
         centerbias: CenterBiasLike,
         pixels_per_degree: float | None,
         dataset: str | None,
+        segments: Segments | None,
     ) -> Conditional:
         size: Size = (image.shape[0], image.shape[1])
         with threads_for(self.engine):

@@ -14,7 +14,7 @@ from foregaze.inference.predictor import Predictor
 from foregaze.inference.published import PRECISIONS, load_deepgaze
 from foregaze.inference.scanpath_predictor import ScanpathPredictor
 from foregaze.inference.trunk_predictor import TrunkPredictor
-from foregaze.models import MODELS, ScanpathMixture, TrunkMixture
+from foregaze.models import MODELS, DeepGaze, DeepGazeMSDB, ScanpathMixture, TrunkMixture
 from foregaze.models.checkpoint import load_checkpoint
 from foregaze.models.checkpoint_file import CHECKPOINT_SUFFIX, read_header
 from foregaze.models.deepgaze_config import DeepGazeConfig
@@ -81,6 +81,23 @@ ZOO: dict[str, ModelEntry] = {
         "DeepGaze MSDB: CLIP and DINOv2 at ten scales, parameters for five data sets",
         RELEASES["deepgaze-msdb"].licence,
     ),
+    "dinogaze": ModelEntry(
+        None, "DinoGaze: DeepGaze III's networks on DINOv2, to be trained", "none published"
+    ),
+    "dinogaze-spade": ModelEntry(
+        None, "DinoGaze-SPADE: guided by the image's segments, to be trained", "none published"
+    ),
+    "deepgaze-spade-static": ModelEntry(
+        None, "DeepGaze III guided by learned segment vectors, to be trained", "none published"
+    ),
+    "deepgaze-spade-dynamic": ModelEntry(
+        None, "DeepGaze III guided by segments in its own features, to be trained", "none published"
+    ),
+    "deepgaze-spade-hybrid": ModelEntry(
+        None,
+        "DeepGaze III guided by segments in DINOv2's features, to be trained",
+        "none published",
+    ),
 }
 
 
@@ -120,7 +137,8 @@ def _deepgaze_architecture(name: str) -> str | None:
         if not name.endswith(CHECKPOINT_SUFFIX) or not path.is_file():
             return None
         architecture = read_header(path).architecture
-    return architecture if architecture in MODELS and architecture.startswith("deepgaze") else None
+    kind = MODELS.get(architecture, TrunkMixture)
+    return architecture if issubclass(kind, DeepGaze | DeepGazeMSDB) else None
 
 
 def load_model(

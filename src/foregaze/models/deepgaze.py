@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from foregaze.backbones.staged_taps import StagedTaps
 from foregaze.backbones.tapped import TAPPED, TappedBackbone, create_tapped
+from foregaze.backbones.vit_taps import VitTaps, is_vit
 from foregaze.models.deepgaze_config import BackboneConfig, DeepGazeConfig
 from foregaze.models.deepgaze_networks import Views
 from foregaze.ops.finalizer import FinerGrid, mean_density
@@ -43,6 +44,7 @@ class Head(nn.Module):
     def readout_grid(self, features: Sequence[Tensor], image_size: Size) -> CompactGrid:
         """The grid that taps are resized to, without its repetitions."""
         config = self.config
+        assert config.readout_factor is not None
         height, width = (
             math.ceil(side / config.downsample / config.readout_factor) for side in image_size
         )
@@ -89,7 +91,7 @@ class DeepGaze(nn.Module):
     published_as: ClassVar[tuple[tuple[str, str], ...]] = ()
     """For each head, what precedes its names and those of its network in the published state dict;
     empty where none is published."""
-    sees_history: ClassVar[bool] = False
+    sees_history: bool = False
     """Whether the density depends on the last fixations."""
     precision: torch.dtype | None = None
     """What the networks compute in where it is not their weights' precision."""
@@ -100,9 +102,11 @@ class DeepGaze(nn.Module):
         add_centerbias(self, config)
         backbones = [create_frozen(b) for b in config.backbones]
         self.backbones = nn.ModuleList(backbones)
-        self.heads = nn.ModuleList(
-            self.Head(config, backbone.channels, config.components) for backbone in backbones
-        )
+        self.heads = self.make_heads(config, [backbone.channels for backbone in backbones])
+
+    def make_heads(self, config: Any, channels: Sequence[tuple[int, ...]]) -> nn.ModuleList:
+        """A head for each network, by the channels of its taps."""
+        return nn.ModuleList(self.Head(config, own, config.components) for own in channels)
 
     def trained_tensors(self) -> dict[str, Tensor]:
         """What a checkpoint holds."""
@@ -145,11 +149,12 @@ class DeepGaze(nn.Module):
         return grid.repeated(mean_density(parts))
 
 
-def create_frozen(backbone: BackboneConfig) -> TappedBackbone | StagedTaps:
+def create_frozen(backbone: BackboneConfig) -> TappedBackbone | VitTaps | StagedTaps:
     """A frozen network by its configuration; undefined weights where the checkpoint has them."""
     if backbone.name in TAPPED:
         return create_tapped(backbone.name, backbone.taps, backbone.source)
-    return StagedTaps(backbone.name, backbone.taps, backbone.source)
+    kind = VitTaps if is_vit(backbone.name) else StagedTaps
+    return kind(backbone.name, backbone.taps, backbone.source)
 
 
 def run_frozen(

@@ -16,7 +16,6 @@ from jaxtyping import Float
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from foregaze.models.deepgaze import DeepGaze, Head
 from foregaze.models.deepgaze_config import DENSENET_TAPS, BackboneConfig, DeepGazeConfig
 from foregaze.models.deepgaze_networks import (
     NARROW,
@@ -28,6 +27,7 @@ from foregaze.models.deepgaze_networks import (
     history_offsets,
     published_networks,
 )
+from foregaze.models.scene import Guide, Scene, SceneHead, SceneModel
 from foregaze.ops.finalizer import FinerGrid
 from foregaze.ops.nearest import CompactGrid
 
@@ -52,7 +52,7 @@ class DeepGaze3Config(DeepGazeConfig):
         return backbones
 
 
-class DeepGaze3Head(Head):
+class DeepGaze3Head(SceneHead):
     """Saliency from features, scanpath features from the history, and what selects from both."""
 
     def __init__(self, config: DeepGaze3Config, channels: Sequence[int], components: int) -> None:
@@ -70,32 +70,25 @@ class DeepGaze3Head(Head):
         readout_grid = self.readout_grid(features, grid.image_size)
         return readout_grid.expand(self.saliency(features, readout_grid))
 
+    def scene(
+        self, features: Sequence[Tensor], grid: FinerGrid, guide: Guide | None = None
+    ) -> Scene:
+        """See `SceneHead`."""
+        return Scene(self.saliency_maps(features, grid))
+
     def after(
-        self,
-        saliency: Float[Tensor, "B K h w"],
-        grid: FinerGrid,
-        centerbias: Float[Tensor, "B u v"],
-        x_hist: Float[Tensor, "B T"],
-        y_hist: Float[Tensor, "B T"],
+        self, scene: Scene, grid: FinerGrid, centerbias: Float[Tensor, "B u v"], *history: Tensor
     ) -> Iterator[Float[Tensor, "B k u v"]]:
-        """Log densities of the components of the next fixation, given `saliency_maps`."""
-        h, w = saliency.shape[-2:]
-        offsets = history_offsets(x_hist, y_hist, grid.image_size, (h, w)).to(saliency.dtype)
-        readout = self.fixation_selection(saliency.flatten(-2), self.scanpath(offsets), None)
+        """See `SceneHead`."""
+        h, w = scene.saliency.shape[-2:]
+        x_hist, y_hist = history
+        offsets = history_offsets(x_hist, y_hist, grid.image_size, (h, w))
+        scanpath = self.scanpath(offsets.to(scene.saliency.dtype))
+        readout = self.fixation_selection(scene.saliency.flatten(-2), scanpath, None)
         everywhere = CompactGrid.of([(h, w)], (h, w))
         readout = torch.unflatten(readout, -1, (h, w))
         parts: Iterator[Tensor] = self.finalizers(readout, everywhere, grid, centerbias)
         return parts
-
-    def forward(
-        self,
-        features: Sequence[Tensor],
-        grid: FinerGrid,
-        centerbias: Float[Tensor, "B u v"],
-        *history: Tensor,
-    ) -> Iterator[Float[Tensor, "B k u v"]]:
-        """See `Head`."""
-        return self.after(self.saliency_maps(features, grid), grid, centerbias, *history)
 
     def published(self) -> Views:
         """See `Head`."""
@@ -108,23 +101,10 @@ class DeepGaze3Head(Head):
         )
 
 
-class DeepGaze3(DeepGaze):
+class DeepGaze3(SceneModel):
     """The whole model."""
 
     Config = DeepGaze3Config
     Head = DeepGaze3Head
     published_as = (("", "features.features.1."),)
     sees_history = True
-
-    def saliency_maps(
-        self, pixels: Float[Tensor, "B 3 H W"], grid: FinerGrid
-    ) -> Float[Tensor, "B K h w"]:
-        """What the images alone decide, for `after`; one pass of the backbone."""
-        return self.head.saliency_maps(self.features(pixels, 0), grid)
-
-    @property
-    def head(self) -> DeepGaze3Head:
-        """The one head."""
-        head = self.heads[0]
-        assert isinstance(head, DeepGaze3Head)
-        return head

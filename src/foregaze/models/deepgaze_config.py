@@ -14,9 +14,11 @@ class BackboneConfig(Config):
     """A frozen network and the layers that are read."""
 
     name: str
-    """From `foregaze.backbones.tapped.TAPPED`, or a convolutional network of timm."""
+    """From `foregaze.backbones.tapped.TAPPED`, or a convolutional network or Vision Transformer of
+    timm."""
     taps: tuple[str, ...] = Field(min_length=1)
-    """Layers in the order in which their channels are joined; stages by number for timm's."""
+    """Layers in the order in which their channels are joined; for timm's, numbers of stages of
+    convolutional networks and of blocks of Vision Transformers, counted from 0, such as "21"."""
     weights: str | None = None
     """Source of its weights (see `foregaze.backbones.weights`), or "published". Where None, those
     of a published model are part of the checkpoint, and timm's networks have their own default."""
@@ -34,8 +36,9 @@ class DeepGazeConfig(Config):
 
     downsample: float = Field(2.0, ge=1)
     """The backbone sees every n-th pixel."""
-    readout_factor: float = Field(gt=0)
-    """Pixels of the backbone's input per cell of the readout grid."""
+    readout_factor: float | None = Field(gt=0)
+    """Pixels of the backbone's input per cell of the readout grid; None for the first tap's grid,
+    where a model can."""
     saliency_map_factor: float = Field(ge=1)
     """Pixels of the image per cell on which blur and center bias are applied."""
     blur_sigma: float = Field(8.0, gt=0)

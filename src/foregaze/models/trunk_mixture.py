@@ -36,7 +36,7 @@ from foregaze.config import Config
 from foregaze.ops.blur import gaussian_blur
 from foregaze.ops.logdensity import mix, normalize
 from foregaze.ops.softplus import softplus
-from foregaze.ops.working_size import size_of_area
+from foregaze.ops.working_size import WorkingGrid, size_of_area
 from foregaze.types import Size
 
 
@@ -236,6 +236,6 @@ class TrunkMixture(nn.Module):
         return {k: v for k, v in self.state_dict().items() if not k.startswith("trunk.")}
 
 
-def grid_size(config: TrunkMixtureConfig, input_size: Size) -> Size:
+def grid_size(config: WorkingGrid, input_size: Size) -> Size:
     """Size of the density grid for an input size."""
     return input_size[0] // config.density_stride, input_size[1] // config.density_stride
