@@ -8,11 +8,12 @@ READY := $(VENV)/.ready
 
 .PHONY: help setup demo test format lint type imports docs check train-default train-deepgaze train-scanpath \
 	train-split explore-scanpath scanpath-table area-calibration \
-	osie-table benchmark benchmark-metrics benchmark-deepgaze benchmark-painting clean
+	osie-table benchmark benchmark-metrics benchmark-deepgaze benchmark-painting notebooks clean
 
 help:
 	@echo "make demo           predict scikit-image's photographs, into demo/"
 	@echo "make test           run the tests (needs OSIE in $(OSIE))"
+	@echo "make notebooks      run the notebooks, into notebooks/executed/"
 	@echo "make check          tests, lint, types, import contract, docs: what CI runs"
 	@echo "make train-default  make the shipped weights again from OSIE (hours)"
 	@echo "make train-scanpath train the shipped scanpath model again, on the run of train-default"
@@ -60,6 +61,10 @@ docs: setup
 	$(BIN)/mkdocs build --strict --quiet
 
 check: test lint type imports docs
+
+notebooks: setup
+	mkdir -p notebooks/executed
+	OSIE=$(realpath $(OSIE)) $(BIN)/jupyter-execute --timeout=600 --output='executed/{notebook_name}' notebooks/*.ipynb
 
 train-default: setup
 	$(BIN)/foregaze train configs/default.yaml --set data.root=$(OSIE) --output runs/default --resume
@@ -117,4 +122,4 @@ benchmark: setup
 	$(BIN)/python tools/benchmark.py --osie $(OSIE)
 
 clean:
-	rm -rf $(VENV) demo site
+	rm -rf $(VENV) demo site notebooks/executed
