@@ -5,7 +5,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from foregaze.ops.spade import Modulation, SpadeWeights, modulation, spade_convolution
+from foregaze.ops.spade import (
+    Modulation,
+    SpadeWeights,
+    gamma_and_beta,
+    modulation,
+    spade_convolution,
+)
 from tests.models.toy_heads import numbers
 
 B, K, C, OUT, G, Q, H, W = 2, 3, 5, 4, 6, 7, 8, 9
@@ -137,3 +143,10 @@ def test_single_precision_is_close_to_double(x, guidance, weights):
     found = fused(x.float(), guidance.float(), single)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.double(), exact, rtol=0, atol=3e-5)
+
+
+def test_the_maps_to_be_looked_at_are_those_of_the_modulation(guidance, weights):
+    gamma, beta = gamma_and_beta(guidance, weights)
+    modulated = modulation(guidance, weights)
+    assert_equal(modulated.scale, 1 + gamma.flatten(-2))
+    assert_equal(modulated.shift, weights.weight @ beta.flatten(-2) + weights.bias[..., None])

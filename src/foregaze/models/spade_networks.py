@@ -124,6 +124,11 @@ class _SpadeLayers(nn.Module):
         return tuple(layer.modulation(guidance) for layer in self._layers)
 
     @property
+    def first(self) -> SpadeConvolution:
+        """The layer that sees the network's input."""
+        return self._layers[0]
+
+    @property
     def _layers(self) -> list[SpadeConvolution]:
         return [layer for layer in self.layers if isinstance(layer, SpadeConvolution)]
 

@@ -57,8 +57,27 @@ def modulation(guidance: Float[Tensor, "B k G h w"], weights: SpadeWeights) -> M
         guidance: A map for each component, or one for all of them.
         weights: Of the norm and the convolution.
     """
-    components = len(weights.shared)
-    shared = F.conv2d(
+    shared = _shared(guidance, weights)
+    kernel = weights.weight @ weights.beta.flatten(2)  # (K, O, Q * 9)
+    kernel = torch.unflatten(kernel, -1, weights.beta.shape[2:])
+    bias = (weights.weight @ weights.beta_bias[..., None])[..., 0] + weights.bias
+    scale = 1 + _convolved(shared, weights.gamma, weights.gamma_bias).flatten(-2)
+    return Modulation(scale, _convolved(shared, kernel, bias).flatten(-2))
+
+
+def gamma_and_beta(
+    guidance: Float[Tensor, "B k G h w"], weights: SpadeWeights
+) -> tuple[Float[Tensor, "B K C h w"], Float[Tensor, "B K C h w"]]:
+    """The maps themselves, to be looked at; arguments as in `modulation`."""
+    shared = _shared(guidance, weights)
+    return (
+        _convolved(shared, weights.gamma, weights.gamma_bias),
+        _convolved(shared, weights.beta, weights.beta_bias),
+    )
+
+
+def _shared(guidance: Tensor, weights: SpadeWeights) -> Tensor:
+    return F.conv2d(
         guidance.flatten(1, 2),
         weights.shared.flatten(0, 1),
         weights.shared_bias.flatten(),
@@ -66,14 +85,12 @@ def modulation(guidance: Float[Tensor, "B k G h w"], weights: SpadeWeights) -> M
         groups=guidance.shape[1],
     ).relu()
 
-    def convolved(kernel: Tensor, bias: Tensor) -> Tensor:
-        out = F.conv2d(shared, kernel.flatten(0, 1), bias.flatten(), padding=1, groups=components)
-        return torch.unflatten(out.flatten(-2), 1, (components, kernel.shape[1]))
 
-    kernel = weights.weight @ weights.beta.flatten(2)  # (K, O, Q * 9)
-    kernel = torch.unflatten(kernel, -1, weights.beta.shape[2:])
-    bias = (weights.weight @ weights.beta_bias[..., None])[..., 0] + weights.bias
-    return Modulation(1 + convolved(weights.gamma, weights.gamma_bias), convolved(kernel, bias))
+def _convolved(shared: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    """Of each component; (B, K, C, h, w)."""
+    components = len(kernel)
+    out = F.conv2d(shared, kernel.flatten(0, 1), bias.flatten(), padding=1, groups=components)
+    return torch.unflatten(out, 1, (components, kernel.shape[1]))
 
 
 def spade_convolution(
