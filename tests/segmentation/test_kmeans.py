@@ -48,5 +48,20 @@ def test_features_follow_the_stage():
     for stage, channels, side in ((2, 40, 8), (5, 192, 2)):
         segmenter = make_segmenter("kmeans", **{**TOY, "stage": stage}, input_size=(64, 64))
         assert segmenter.features(image).shape == (channels, side, side)
-        assert not any(p.requires_grad for p in segmenter.backbone.stages.parameters())
+        assert not any(p.requires_grad for p in segmenter.network.parameters())
         assert not torch.is_inference_mode_enabled()
+
+
+def test_patches_of_a_vision_transformer_are_clustered():
+    segmenter = make_segmenter(
+        "kmeans",
+        segments=3,
+        backbone="vit_tiny_patch16_224",
+        weights="random:0",
+        stage=2,
+        finer=1,
+        input_size=(64, 96),
+    )
+    image = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    assert segmenter.features(image).shape == (192, 4, 6)
+    assert sorted(np.unique(segmenter.segments(image))) == [0, 1, 2]

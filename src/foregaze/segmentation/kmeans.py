@@ -19,12 +19,8 @@ from pydantic import Field
 from sklearn.cluster import KMeans as Clusters
 from threadpoolctl import threadpool_limits
 
-from foregaze.backbones.staged import (
-    PixelScaling,
-    StagedBackbone,
-    create_backbone,
-    default_weights,
-)
+from foregaze.backbones.staged_taps import StagedTaps
+from foregaze.backbones.vit_taps import VitTaps, is_vit
 from foregaze.config import Config
 from foregaze.ops.preprocess import RESIZING, to_working_size
 from foregaze.ops.working_size import size_of_area
@@ -39,12 +35,13 @@ class KMeansConfig(Config):
     """Clusters; fewer where an image has fewer different patches."""
     seed: int = Field(0, ge=0)
     backbone: str = "tf_efficientnet_lite2"
-    """A convolutional model of timm."""
+    """A convolutional model of timm, or a Vision Transformer."""
     weights: str | None = None
     """A source of weights; None for the backbone's usual one."""
     stage: int = Field(5, ge=0)
-    """Whose features are clustered. Earlier ones have smaller patches, and tell texture and edges
-    rather than things: segments of a textured image are speckled."""
+    """Whose features are clustered; in a Vision Transformer the number of a block. Earlier stages
+    have smaller patches, and tell texture and edges rather than things: segments of a textured
+    image are speckled."""
     finer: int = Field(4, ge=1)
     """Cells per patch on each axis; between the patches' centers features are interpolated."""
     input_size: Size = (576, 768)
@@ -65,11 +62,8 @@ class KMeans(Segmenter):
 
     def __init__(self, config: KMeansConfig) -> None:
         super().__init__(config)
-        self.backbone: StagedBackbone = create_backbone(
-            config.backbone, config.weights or default_weights(config.backbone)
-        )
-        self.backbone.check_stages([config.stage])
-        self.scaling = PixelScaling(self.backbone)
+        kind = VitTaps if is_vit(config.backbone) else StagedTaps
+        self.network = kind(config.backbone, (str(config.stage),), config.weights)
 
     def segments(self, image: ImageArray, name: str | None = None) -> Segments:
         """See `Segmenter`."""
@@ -80,17 +74,15 @@ class KMeans(Segmenter):
     def features(self, image: ImageArray) -> Float[np.ndarray, "C h w"]:
         """Features of the patches of an image."""
         size = size_of_area(self.config.input_size, (image.shape[0], image.shape[1]))
-        x = self.scaling(to_working_size(image, size)[None])
-        for stage in self.backbone.stages[: self.config.stage + 1]:
-            x = stage(x)
-        found: Float[np.ndarray, "C h w"] = x[0].numpy()
+        (features,) = self.network(to_working_size(image, size)[None])
+        found: Float[np.ndarray, "C h w"] = features[0].numpy()
         return found
 
     @cached_property
     def made_with(self) -> dict[str, str]:
         """See `Segmenter`."""
         digest = hashlib.sha256()
-        for key, tensor in sorted(self.backbone.stages.state_dict().items()):
+        for key, tensor in sorted(self.network.state_dict().items()):
             digest.update(key.encode() + tensor.numpy().tobytes())
         return {
             "scikit-learn": version("scikit-learn"),
