@@ -12,7 +12,7 @@ from pathlib import Path
 import lightning
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from foregaze.backbones.staged import Features
 from foregaze.models.scanpath_mixture import read_trunk_mixture
@@ -20,11 +20,12 @@ from foregaze.models.trunk_mixture import Branch
 from foregaze.training.branch import make_part, stored_features
 from foregaze.training.components import component_of, initial_model
 from foregaze.training.dataset import training_data
-from foregaze.training.examples import Examples, History, StoredFeatures
+from foregaze.training.examples import Examples, History
 from foregaze.training.module import BranchTraining
-from foregaze.training.recipe import Stage
+from foregaze.training.recipe import DataConfig, Stage
 from foregaze.training.scanpath_recipe import ScanpathRecipe
 from foregaze.training.spatial_maps import SPATIAL_DENSITY
+from foregaze.training.stored_features import StoredFeatures, ViewFeatures
 from foregaze.training.viewer_component import ViewerComponent
 
 FIRST = Stage(name="viewer", epochs=3, batch_size=2, learning_rate=3e-3, histories_per_image=32)
@@ -48,9 +49,16 @@ class WithSpatial(ViewerComponent):
         return super().log_likelihoods(seen, centerbias, history)
 
 
-def fit(component: nn.Module, stage: Stage, examples: Examples, images: list[list[int]]) -> float:
+def fit(
+    component: ViewerComponent,
+    stage: Stage,
+    examples: Examples,
+    images: list[list[int]],
+    data: DataConfig,
+) -> float:
     """Fit in place; bits of positions on the validation images."""
-    module = BranchTraining(component, stage, 0, examples, *images, mirror=True)
+    mirrored = data.model_copy(update={"mirror": True})
+    module = BranchTraining(component, stage, 0, examples, *images, mirrored)
     trainer = lightning.Trainer(
         accelerator="cpu",
         max_epochs=stage.epochs,
@@ -74,29 +82,33 @@ def compare(recipe: ScanpathRecipe) -> list[tuple[str, float]]:
     viewer = component_of(recipe, 0, initial_model(recipe, 0, 0, part.held_out))
     assert isinstance(viewer, ViewerComponent)
 
-    def examples(features: StoredFeatures) -> Examples:
+    def examples(features: ViewFeatures) -> Examples:
         told = FIRST.histories_per_image
         return Examples(
             dataset, features, images[0], recipe.data, told, viewer.history, starts=True
         )
 
     alone = examples(stored_features(recipe, part, 0, dataset))
-    rows = [("three epochs, spatial network frozen", fit(viewer, FIRST, alone, images))]
+    rows = [
+        ("three epochs, spatial network frozen", fit(viewer, FIRST, alone, images, recipe.data))
+    ]
     kept = copy.deepcopy(viewer.state_dict())
     for rate in RATES:
         last = FIRST.model_copy(update={"epochs": 1, "learning_rate": rate})
         viewer.load_state_dict(kept)
-        rows.append((f"and one at {rate:g}, frozen", fit(viewer, last, alone, images)))
+        bits = fit(viewer, last, alone, images, recipe.data)
+        rows.append((f"and one at {rate:g}, frozen", bits))
     alone.features.store.close()
     config = recipe.features_of(0)
-    store = StoredFeatures(config, config.trunk_outputs, dataset, recipe.store)
+    store = StoredFeatures(config, config.trunk_outputs, dataset, recipe.data, recipe.store)
     for rate in RATES:
         last = FIRST.model_copy(update={"epochs": 1, "learning_rate": rate})
         viewer.load_state_dict(kept)
         (branch,) = read_trunk_mixture(Path(recipe.spatial_model([0, 4]))).branches
         assert isinstance(branch, Branch)
         joint = WithSpatial(viewer, branch)
-        rows.append((f"and one at {rate:g}, tuned", fit(joint, last, examples(store), images)))
+        bits = fit(joint, last, examples(store), images, recipe.data)
+        rows.append((f"and one at {rate:g}, tuned", bits))
     store.store.close()
     torch.set_grad_enabled(True)
     return rows

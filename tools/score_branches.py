@@ -21,9 +21,11 @@ from foregaze.models.checkpoint import load_checkpoint
 from foregaze.models.trunk_mixture import grid_size
 from foregaze.ops.logdensity import mix, resample
 from foregaze.training.branch import Part, make_part
-from foregaze.training.examples import Examples, StoredFeatures, View
+from foregaze.training.examples import Examples
+from foregaze.training.frames import View
 from foregaze.training.module import log_likelihood_bits
 from foregaze.training.recipe import Recipe
+from foregaze.training.stored_features import StoredFeatures
 from foregaze.types import EyeTrackingDataset
 
 
@@ -47,7 +49,8 @@ def branch_densities(
 ) -> torch.Tensor:
     """Log densities (image, H, W) of one finished branch, on the target grid."""
     model = load_checkpoint(path).model
-    stored = StoredFeatures(model.config, model.config.trunk_outputs, dataset, recipe.store)
+    stages = model.config.trunk_outputs
+    stored = StoredFeatures(model.config, stages, dataset, recipe.data, recipe.store)
     prior = CenterBias(dataset.subset(part.fit), recipe.data.centerbias_sigma_px)
     grid = prior.log_density(grid_size(model.config, model.config.input_size))
     centerbias = torch.from_numpy(grid.astype(np.float32))[None]
@@ -71,9 +74,9 @@ def main() -> None:
     dataset = load_dataset(recipe.data.name, recipe.data.root)
     part = make_part(recipe, dataset, arguments.part)
     images = part.test if arguments.images == "test" else part.validation
-    stored = StoredFeatures(recipe.mixture, (), dataset, recipe.store)
+    stored = StoredFeatures(recipe.mixture, (), dataset, recipe.data, recipe.store)
     examples = Examples(dataset, stored, part.fit, recipe.data)
-    counts = torch.stack([examples.counts(image) for image in images])
+    counts = torch.stack([examples.counts(View(image, mirrored=False)) for image in images])
     baseline, gold = baseline_and_gold(dataset, images)
     paths = sorted((arguments.run / part.name).glob("*-*.safetensors"))
     of_branch = {p.stem: branch_densities(recipe, dataset, part, images, p) for p in paths}

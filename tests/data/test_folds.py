@@ -4,9 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from foregaze.data.folds import assign_folds, split_validation, without_pictures
+from foregaze.data.folds import assign_folds, published_folds, split_validation, without_pictures
 from foregaze.data.osie import SAME_PICTURE, load_osie
 from foregaze.errors import DataError
+from foregaze.training.branch import make_part
+from foregaze.training.recipe import Recipe
 from foregaze.types import EyeTrackingDataset, Fixations, Stimuli
 
 NAMES = [f"{number}.jpg" for number in range(1001, 1701)]
@@ -145,3 +147,57 @@ def test_validation_is_not_one_of_the_folds():
     toy = replace(dataset(NAMES), same_picture=())
     _, validation = split_validation(toy, range(700), 140)
     assert np.bincount(assign_folds(toy, 5)[validation], minlength=5).min() > 15
+
+
+MIT1003 = [f"{number}.jpeg" for number in range(1003)]
+
+
+def test_published_folds_of_mit1003_have_the_sizes_of_the_paper():
+    fold = published_folds(dataset(MIT1003), 10)
+    assert np.bincount(fold).tolist() == [101] * 9 + [94]
+
+
+def test_published_folds_are_chunks_of_one_shuffle():
+    order = np.random.RandomState(42).permutation(1003)
+    fold = published_folds(dataset(MIT1003), 10)
+    chunks = np.array_split(order, range(101, 1003, 101))
+    for number, chunk in enumerate(chunks):
+        assert np.flatnonzero(fold == number).tolist() == sorted(chunk)
+
+
+@pytest.fixture
+def published():
+    return Recipe.model_validate(
+        {
+            "name": "toy",
+            "branches": [{"name": "b", "config": {}, "stages": [{"name": "eye", "epochs": 1}]}],
+            "data": {"root": "mit1003", "folds": 10, "fold_scheme": "published"},
+        }
+    )
+
+
+def test_a_published_part_is_validated_on_the_fold_before_its_own(published):
+    toy = dataset(MIT1003)
+    fold = published_folds(toy, 10)
+    tested = []
+    for number in range(10):
+        part = make_part(published, toy, f"fold-{number}")
+        assert sorted(part.fit + part.validation + part.test) == list(range(1003))
+        assert {fold[i] for i in part.test} == {number}
+        assert {fold[i] for i in part.validation} == {(number - 1) % 10}
+        assert part.fold == fold.tolist()
+        tested += part.test
+    assert sorted(tested) == list(range(1003))
+    first = make_part(published, toy, "fold-0")
+    assert [len(images) for images in (first.fit, first.validation, first.test)] == [808, 94, 101]
+
+
+def test_the_model_to_ship_is_fitted_to_all_published_folds(published):
+    part = make_part(published, dataset(MIT1003), "all")
+    assert (part.fit, part.validation, part.test) == (list(range(1003)), [], [])
+
+
+@pytest.mark.parametrize(("names", "folds"), [(MIT1003[:9], 10), (MIT1003[:9], 1), (NAMES[:8], 5)])
+def test_published_folds_without_images_are_refused(names, folds):
+    with pytest.raises(DataError, match=f"toy: {len(names)} images cannot make {folds} folds"):
+        published_folds(dataset(names), folds)

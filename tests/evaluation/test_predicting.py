@@ -44,6 +44,21 @@ def test_images_of_the_same_names_in_another_data_set_are_a_warning(toy_dataset,
     assert predicting(model, toy_dataset()).notes == ()
 
 
+def test_only_the_images_that_are_scored_are_counted(toy_dataset, tiny_checkpoint):
+    """A fold's model has seen the others of the data set, which its report is not about."""
+    dataset = replace(toy_dataset(), name="osie")
+    model = load_model(str(tiny_checkpoint))
+    model.card = {"dataset": "osie", "images": ["0.png", "2.png"]}
+    assert predicting(model, dataset, images=[1, 3]).notes == ()
+    (note,) = predicting(model, dataset, images=[1, 2, 3]).notes
+    assert note.startswith("trained on 1 of these 3 images")
+    assert predicting(model, dataset, images=[1, 3]).identity == predicting(model, dataset).identity
+    other = toy_dataset()
+    (note,) = predicting(model, other, images=[0, 1, 2]).notes
+    assert note.startswith("2 of these 3 images have the names of images")
+    assert predicting(model, other, images=[0, 1]).notes == ()
+
+
 def test_models_of_other_weights_have_other_identities(toy_dataset, tiny_checkpoint):
     dataset = toy_dataset()
     model = load_model(str(tiny_checkpoint))

@@ -6,97 +6,14 @@ import pytest
 import torch
 from scipy.special import logsumexp
 
-from foregaze.backbones.staged import create_backbone
-from foregaze.data import load_dataset, load_pysaliency, save_plain
 from foregaze.data.centerbias import CenterBias
-from foregaze.data.plain import load_plain
 from foregaze.errors import DataError
 from foregaze.evaluation.models import Case, ScanpathModel
 from foregaze.evaluation.references import References
 from foregaze.evaluation.scanpaths import scanpaths_by_image
-from foregaze.models.trunk_mixture import BranchConfig, Trunk, TrunkMixtureConfig
-from foregaze.training.examples import (
-    EpochBatches,
-    Examples,
-    StoredFeatures,
-    View,
-    _with_history,
-    batches_per_epoch,
-    collate,
-    viewing_quantiles_ms,
-)
+from foregaze.training.examples import Examples, _with_history, collate, viewing_quantiles_ms
+from foregaze.training.frames import View
 from foregaze.training.recipe import DataConfig
-from tests.data.pysaliency_copy import GOLDEN
-
-
-@pytest.fixture(scope="module")
-def config():
-    return TrunkMixtureConfig(
-        backbone="tf_efficientnet_lite0",
-        backbone_weights="random:0",
-        input_size=(96, 128),
-        branches=(BranchConfig(tuned_from=6, taps=(2, 4, 6)),),
-    )
-
-
-@pytest.fixture(scope="module")
-def dataset(osie_root):
-    return load_dataset("osie", osie_root).subset(range(6))
-
-
-@pytest.fixture(scope="module")
-def trunk(config):
-    return Trunk(config, create_backbone(config.backbone, config.resolved_weights)).eval()
-
-
-@pytest.fixture
-def features(config, dataset, trunk, tmp_path):
-    stored = StoredFeatures(config, config.trunk_outputs, dataset, tmp_path / "store")
-    for image in range(3):
-        stored.fill(View(image, mirrored=False), trunk)
-        stored.fill(View(image, mirrored=True), trunk)
-    return stored
-
-
-def test_stored_features_are_the_trunks_in_half_precision(features, trunk, dataset):
-    from foregaze.ops.preprocess import to_working_size
-
-    with torch.inference_mode():
-        fresh = trunk(to_working_size(dataset.stimuli[1], (96, 128))[None])
-    stored = features[View(1, mirrored=False)]
-    assert stored.keys() == fresh.keys() == {2, 4, 5}
-    for stage, feature in stored.items():  # half precision rounds by at most 2**-11
-        torch.testing.assert_close(feature, fresh[stage][0], rtol=2**-10, atol=1e-4)
-        assert torch.equal(feature, feature.half().float())
-
-
-def test_missing_features_are_found_per_view_and_stage(features, config, dataset, tmp_path):
-    views = [View(i, mirrored=False) for i in range(4)]
-    assert features.missing(views) == [View(3, mirrored=False)]
-    more_stages = StoredFeatures(config, (2, 3), dataset, tmp_path / "store")
-    assert more_stages.missing(views) == views
-
-
-def test_images_that_are_no_files_are_refused(config, tmp_path):
-    folder = GOLDEN / "v0.2.22"
-    stored = load_pysaliency(folder / "arrays.hdf5", folder / "trains.hdf5", starts_at_center=False)
-    features = StoredFeatures(config, (2,), stored, tmp_path / "store")
-    message = r"arrays\.hdf5/x/1\.png: is no image file, and training needs files; .*save_plain"
-    with pytest.raises(DataError, match=message):
-        features.missing([View(0, mirrored=False)])
-    save_plain(stored, tmp_path / "files")
-    features = StoredFeatures(config, (2,), load_plain(tmp_path / "files"), tmp_path / "store")
-    assert len(features.missing([View(0, mirrored=False)])) == 1
-
-
-def test_keys_differ_by_stage_view_image_and_input_size(features, config, dataset):
-    larger = StoredFeatures(
-        config.model_copy(update={"input_size": (192, 256)}), (2,), dataset, features.store.folder
-    )
-    views = [View(i, m) for i in (0, 1) for m in (False, True)]
-    keys = [key for view in views for key in features.keys(view).values()]
-    keys += [larger.keys(view)[2] for view in views]
-    assert len(set(keys)) == len(keys) == 16
 
 
 def test_mirrored_example_is_the_mirror_image(features, dataset, osie_root):
@@ -109,7 +26,7 @@ def test_mirrored_example_is_the_mirror_image(features, dataset, osie_root):
 
 def test_counts_hold_every_evidence_fixation_at_its_place(features, dataset, osie_root):
     examples = Examples(dataset, features, [0, 1, 2], DataConfig(root=osie_root))
-    counts = examples.counts(2)
+    counts = examples.counts(View(2, mirrored=False))
     fixations = dataset.evidence_by_image()[2]
     assert counts.shape == (300, 400)
     assert counts.sum() == len(fixations)
@@ -121,35 +38,75 @@ def test_counts_hold_every_evidence_fixation_at_its_place(features, dataset, osi
 def test_prior_of_a_fitted_image_leaves_its_own_fixations_out(features, dataset, osie_root):
     examples = Examples(dataset, features, [0, 2], DataConfig(root=osie_root))
     only_other = CenterBias(dataset.subset([2])).log_density((24, 32))
-    np.testing.assert_allclose(examples.prior(0).numpy(), only_other, rtol=1e-5)
+    np.testing.assert_allclose(examples.prior(View(0, False)).numpy(), only_other, rtol=1e-5)
     both = CenterBias(dataset.subset([0, 2])).log_density((24, 32))
-    np.testing.assert_allclose(examples.prior(5).numpy(), both, rtol=1e-5)
-    assert abs(logsumexp(examples.prior(5).numpy().astype(float))) < 1e-5
+    np.testing.assert_allclose(examples.prior(View(5, False)).numpy(), both, rtol=1e-5)
+    assert abs(logsumexp(examples.prior(View(5, False)).numpy().astype(float))) < 1e-5
 
 
-def epoch(seed: tuple[int, ...], mirror: bool = True) -> list[list[View]]:
-    sizes = [(96, 128)] * 10 + [(128, 96)] * 5
-    return list(EpochBatches(range(15), sizes, 4, mirror=mirror, seed=seed))
+@pytest.fixture
+def varied(features, dataset, trunk, osie_root):
+    """Examples of cropped views as well."""
+    data = DataConfig(root=osie_root, variants=4, crop_area=0.3)
+    features.data = data
+    for variant in range(1, 5):
+        for mirrored in (False, True):
+            features.fill(View(1, mirrored, (), variant), trunk)
+    return Examples(dataset, features, [0, 1, 2], data, histories=40, history=3)
 
 
-def test_an_epoch_shows_each_image_once_in_batches_of_one_size():
-    batches = epoch((0, 0))
-    assert sorted(view.image for batch in batches for view in batch) == list(range(15))
-    assert all(len({view.image < 10 for view in batch}) == 1 for batch in batches)
-    sizes = [(96, 128)] * 10 + [(128, 96)] * 5
-    assert len(batches) == batches_per_epoch(range(15), sizes, 4) == 5
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("variant", [1, 2, 3, 4])
+def test_a_crop_counts_the_fixations_that_it_shows(varied, dataset, variant, mirrored):
+    view = View(1, mirrored, (), variant)
+    frame = varied.features.frame(view)
+    f = dataset.evidence_by_image()[1]
+    right, bottom = frame.left + frame.width, frame.top + frame.height
+    inside = (f.x >= frame.left) & (f.x < right) & (f.y >= frame.top) & (f.y < bottom)
+    assert 0 < inside.sum() < len(f)
+    counts = varied.counts(view)
+    assert counts.sum() == inside.sum()
+    for x, y in zip(f.x[inside], f.y[inside], strict=True):
+        column = int((x - frame.left) * (400 / frame.width))
+        column = 399 - column if mirrored else column
+        assert counts[int((y - frame.top) * (300 / frame.height)), column] > 0
+    assert varied[view].weight == 1
 
 
-def test_epochs_differ_from_each_other_and_repeat_for_a_seed():
-    assert epoch((0, 0)) == epoch((0, 0))
-    assert epoch((0, 0)) != epoch((0, 1))
-    assert epoch((0, 0)) != epoch((1, 0))
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_crop_predicts_only_fixations_that_it_shows(varied, mirrored):
+    views = [View(1, mirrored, (3, 4), variant) for variant in range(1, 5)]
+    view = min(views, key=lambda view: varied.features.frame(view).height)
+    told = varied.drawn(view)
+    height, width = varied.features.frame(view).size
+    assert ((told.at >= 0) & (told.at <= torch.tensor([width, height]))).all()
+    row, column = told.cell // 32, told.cell % 32
+    torch.testing.assert_close(column, (told.at[:, 0] / 4).long().clamp(max=31))
+    torch.testing.assert_close(row, (told.at[:, 1] / 4).long().clamp(max=23))
+    outside = (told.x < 0) | (told.x > width) | (told.y < 0) | (told.y > height)
+    assert outside.any()  # a history may lie beside the crop
 
 
-def test_about_half_of_the_views_are_mirrored_and_none_where_not_asked():
-    mirrored = [v.mirrored for seed in range(50) for batch in epoch((seed,)) for v in batch]
-    assert np.mean(mirrored) == pytest.approx(0.5, abs=0.06)
-    assert not any(v.mirrored for batch in epoch((0,), mirror=False) for v in batch)
+@pytest.mark.parametrize("variant", [0, 1, 2])
+def test_the_center_bias_of_a_mirrored_crop_is_mirrored(varied, variant):
+    plain, mirrored = (varied.prior(View(1, m, (), variant)) for m in (False, True))
+    torch.testing.assert_close(plain.flip(-1), mirrored)
+    assert plain.exp().sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_a_crop_without_fixations_weighs_nothing(varied):
+    view = View(1, False, (), 1)
+    frame = varied.features.frame(view)
+    seen = varied.fixations[1]
+    xy = np.column_stack([seen.x, seen.y])
+    varied.fixations[1] = seen.where(~frame.shown(xy))
+    example = varied[view]
+    assert example.counts.sum() == 0
+    assert example.weight == 0
+
+
+def test_a_views_weight_is_its_examples(varied):
+    assert varied[View(0, False, weight=0.75)].weight == 0.75
 
 
 def test_collated_examples_are_stacked_in_order(features, dataset, osie_root):

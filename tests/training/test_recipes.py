@@ -1,19 +1,32 @@
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from foregaze.config import read_yaml
 from foregaze.errors import UnknownNameError
 from foregaze.training.deepgaze_recipe import DeepGazeRecipe
+from foregaze.training.guided_recipe import GuidedRecipe
 from foregaze.training.recipe import Recipe
 from foregaze.training.recipes import RECIPES, read_recipe
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+ROOT = Path(__file__).parents[2]
+STUDY = ROOT / "configs" / "segment-study.yaml"
+CONFIGS = sorted(set((ROOT / "configs").glob("*.yaml")) - {STUDY})
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_recipe_of_the_repository_is_valid(path):
     recipe = read_recipe(path)
     assert isinstance(recipe, RECIPES[recipe.architecture])
+
+
+def test_every_row_of_the_segment_study_is_a_valid_recipe(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    monkeypatch.chdir(ROOT)
+    rows = import_module("segment_study").read_rows(Path("osie"))
+    assert {row.slug for row in rows} == set(read_yaml(STUDY)["rows"])
+    assert all(isinstance(row.recipe, GuidedRecipe) for row in rows)
 
 
 def test_the_architecture_decides_what_a_recipe_holds(tmp_path):

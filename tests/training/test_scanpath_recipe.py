@@ -13,7 +13,7 @@ from foregaze.models.checkpoint_file import read_header
 from foregaze.models.scanpath_mixture import read_trunk_mixture
 from foregaze.ops.preprocess import to_working_size
 from foregaze.training.branch import make_part, stored_features
-from foregaze.training.examples import View
+from foregaze.training.frames import View
 from foregaze.training.recipe import Recipe, part_without
 from foregaze.training.run import train
 from foregaze.training.scanpath_recipe import ScanpathRecipe

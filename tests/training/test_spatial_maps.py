@@ -8,7 +8,8 @@ from PIL import Image
 from foregaze.models.checkpoint import save_checkpoint
 from foregaze.models.scanpath_mixture import read_trunk_mixture
 from foregaze.ops.preprocess import to_working_size
-from foregaze.training.examples import View
+from foregaze.training.frames import View
+from foregaze.training.recipe import DataConfig
 from foregaze.training.spatial_maps import SPATIAL_DENSITY, FeaturesWithDensity
 from foregaze.types import EyeTrackingDataset, Fixations, Stimuli
 from tests.inference.toy_deepgaze import picture
@@ -52,7 +53,12 @@ def checkpoints(tiny_checkpoint, tmp_path_factory):
 def features(dataset, checkpoints, tmp_path):
     config = read_trunk_mixture(checkpoints[0]).config
     made = FeaturesWithDensity(
-        config, STAGE, dataset, tmp_path / "store", lambda image: checkpoints[image]
+        config,
+        STAGE,
+        dataset,
+        DataConfig(root=tmp_path),
+        tmp_path / "store",
+        lambda image: checkpoints[image],
     )
     yield made
     made.store.close()
@@ -108,6 +114,7 @@ def test_another_spatial_model_has_another_density_and_the_same_features(
         features.config,
         STAGE,
         dataset,
+        features.data,
         features.store.folder,
         lambda image: checkpoints[1],
     )

@@ -27,6 +27,7 @@ def predicting(
     viewers: str | None = None,
     segments: Callable[[int], SegmentsLike] | None = None,
     segments_name: str = "",
+    images: Sequence[int] | None = None,
 ) -> ScoredModel:
     """A loaded model as an evaluation sees it.
 
@@ -45,6 +46,7 @@ def predicting(
         segments: Gives those of the image with an index, for models that see some; by the model's
             own segmenter where left out.
         segments_name: Tells them from others, for the report and for scores that are kept.
+        images: Those that will be scored; all where left out.
     """
     notes = []
     if centerbias_name:
@@ -67,7 +69,7 @@ def predicting(
 
     viewers_name = "" if viewers is None else f"viewers: {viewers}"
     choices = [centerbias_name, viewers_name, segments_name]
-    return scored_model(model, dataset, name or model.name, on, notes, choices)
+    return scored_model(model, dataset, name or model.name, on, notes, choices, images)
 
 
 def scored_model(
@@ -77,6 +79,7 @@ def scored_model(
     on: Callable[[int], Conditional],
     notes: Sequence[str],
     choices: Sequence[str],
+    images: Sequence[int] | None = None,
 ) -> ScoredModel:
     """A model that is asked image by image, as an evaluation sees it.
 
@@ -87,21 +90,9 @@ def scored_model(
         on: All that the image with an index decides.
         notes: What the report says besides where the model has seen images before.
         choices: What tells its scores from others of the same weights.
+        images: Those that will be scored; all where left out.
     """
-    seen = training_images(model.card, dataset)
-    same_names = set(dataset.stimuli.names) & set(model.card.get("images", ()))
-    note = ""
-    if seen:
-        note = (
-            f"trained on {len(seen)} of these {len(dataset)} images, so its numbers are not out of "
-            "sample; out-of-fold numbers of the shipped models are in the model card"
-        )
-    elif len(same_names) > len(dataset) / 2:
-        note = (
-            f"{len(same_names)} of these {len(dataset)} images have the names of images that it "
-            f"was trained on ({model.card['dataset']}): its numbers may not be out of sample"
-        )
-    notes = [*([note] if note else []), *notes]
+    notes = [*_seen_before(model.card, dataset, images), *notes]
     identity = " ".join(filter(None, (model.digest(), *choices)))
     if model.sees_history:
         notes.append("each fixation is predicted from those before it")
@@ -112,6 +103,27 @@ def scored_model(
         notes=tuple(notes),
         identity=identity,
     )
+
+
+def _seen_before(
+    card: Mapping[str, Any], dataset: EyeTrackingDataset, images: Sequence[int] | None
+) -> list[str]:
+    """What there is to say of those of the scored images that a model was trained on."""
+    names = dataset.stimuli.names
+    scored = set(names if images is None else (names[image] for image in images))
+    seen = scored.intersection(training_images(card, dataset))
+    same_names = scored.intersection(card.get("images", ()))
+    if seen:
+        return [
+            f"trained on {len(seen)} of these {len(scored)} images, so its numbers are not out of "
+            "sample; out-of-fold numbers of the shipped models are in the model card"
+        ]
+    if len(same_names) > len(scored) / 2:
+        return [
+            f"{len(same_names)} of these {len(scored)} images have the names of images that it "
+            f"was trained on ({card['dataset']}): its numbers may not be out of sample"
+        ]
+    return []
 
 
 class _AfterHistory:

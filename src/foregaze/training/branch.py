@@ -1,27 +1,31 @@
 """One branch of one part, trained through all stages of a recipe; the unit of parallel work."""
 
-import logging
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import lightning
-import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-
-from foregaze.data.folds import assign_folds, split_validation
+from foregaze.data.folds import assign_folds, published_folds, split_validation
 from foregaze.errors import DataError
 from foregaze.models import AnyModel
 from foregaze.models.checkpoint import save_checkpoint
-from foregaze.training.components import HeadComponent, component_of, initial_model
+from foregaze.models.guided import GuidedHead
+from foregaze.training.components import (
+    Component,
+    HeadComponent,
+    component_of,
+    initial_model,
+)
 from foregaze.training.dataset import training_data
-from foregaze.training.examples import Examples, StoredFeatures
+from foregaze.training.examples import Examples
+from foregaze.training.fitting import fit_stage
+from foregaze.training.guided_recipe import GuidedRecipe
+from foregaze.training.model_features import SEMANTIC, FrozenSaliency, Layouts, ModelFeatures
 from foregaze.training.module import BranchTraining
 from foregaze.training.recipe import RunPlan, Stage
 from foregaze.training.scanpath_recipe import ScanpathRecipe
+from foregaze.training.segments import read_segment_keys
 from foregaze.training.spatial_maps import FeaturesWithDensity
+from foregaze.training.stored_features import StoredFeatures, ViewFeatures
 from foregaze.training.viewer_component import ViewerComponent
 from foregaze.types import EyeTrackingDataset
 
@@ -46,27 +50,36 @@ class Part:
 
 def make_part(recipe: RunPlan, dataset: EyeTrackingDataset, name: str) -> Part:
     """Images that a part fits, stops on and reports; the same in every process."""
-    fold = list(map(int, assign_folds(dataset, recipe.data.folds)))
+    published = recipe.data.fold_scheme == "published"
+    assign = published_folds if published else assign_folds
+    fold = list(map(int, assign(dataset, recipe.data.folds)))
     part = Part(name, [], [], [], fold)
     training = [i for i, k in enumerate(fold) if k not in part.held_out]
     test = [i for i, k in enumerate(fold) if k in part.held_out] if len(part.held_out) == 1 else []
+    if published and test:
+        before = (part.held_out[0] - 1) % recipe.data.folds
+        validation = [i for i in training if fold[i] == before]
+        return Part(name, [i for i in training if fold[i] != before], validation, test, fold)
     fit, validation = split_validation(dataset, training, recipe.data.validation_images)
     return Part(name, fit, validation, test, fold)
 
 
 def stored_features(
     recipe: RunPlan, part: Part, number: int, dataset: EyeTrackingDataset
-) -> StoredFeatures:
+) -> ViewFeatures:
     """The features that a branch of a part is trained on."""
+    if isinstance(recipe, GuidedRecipe):
+        backbones = recipe.model_config_of(1).backbones
+        return ModelFeatures(backbones, recipe.grid, dataset, recipe.data, recipe.store)
     config = recipe.features_of(number)
     if not isinstance(recipe, ScanpathRecipe):
-        return StoredFeatures(config, config.trunk_outputs, dataset, recipe.store)
+        return StoredFeatures(config, config.trunk_outputs, dataset, recipe.data, recipe.store)
 
     def model_of(image: int) -> Path:
         return recipe.spatial_model([*part.held_out, part.fold[image]])
 
     stage = recipe.branches[number].fixation.stage
-    return FeaturesWithDensity(config, stage, dataset, recipe.store, model_of)
+    return FeaturesWithDensity(config, stage, dataset, recipe.data, recipe.store, model_of)
 
 
 def branch_path(output: Path, part: str, branch: str, seed: int) -> Path:
@@ -87,19 +100,24 @@ def train_branch(
         seed: Of the branch.
         on_epoch: Called after each epoch, those of an earlier, interrupted run included.
     """
-    _silence_lightning()
     branch = recipe.branches[number]
     model = initial_model(recipe, number, seed, part.held_out)
     folder = output / part.name / f"{branch.name}-{seed}"
     for stage in branch.stages:
-        module = _stage_module(recipe, part, number, stage, seed, model)
-        _fit_stage(module, folder / stage.name, on_epoch)
+        module = _stage_module(recipe, output, part, number, stage, seed, model)
+        fit_stage(module, recipe.trainer, folder / stage.name, on_epoch)
     card = {"part": part.name, "seed": seed}
     save_checkpoint(model, branch_path(output, part.name, branch.name, seed), card)
 
 
 def _stage_module(
-    recipe: RunPlan, part: Part, number: int, stage: Stage, seed: int, model: AnyModel
+    recipe: RunPlan,
+    output: Path,
+    part: Part,
+    number: int,
+    stage: Stage,
+    seed: int,
+    model: AnyModel,
 ) -> BranchTraining:
     component = component_of(recipe, number, model)
     dataset = training_data(recipe.data, stage.dataset)
@@ -123,55 +141,25 @@ def _stage_module(
         history,
         starts=starts,
     )
-    return BranchTraining(
-        component, stage, seed, examples, part.fit, part.validation, mirror=recipe.data.mirror
-    )
+    if isinstance(recipe, GuidedRecipe):
+        _guide(recipe, output, component, examples)
+    return BranchTraining(component, stage, seed, examples, part.fit, part.validation, recipe.data)
 
 
-class _ReportEpochs(Callback):
-    def __init__(self, on_epoch: Callable[[], None]) -> None:
-        self.on_epoch = on_epoch
-
-    def on_train_start(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
-        for _epoch in range(trainer.current_epoch):
-            self.on_epoch()
-
-    def on_train_epoch_end(self, _: lightning.Trainer, __: lightning.LightningModule) -> None:
-        self.on_epoch()
-
-
-def _fit_stage(module: BranchTraining, folder: Path, on_epoch: Callable[[], None]) -> None:
-    """Fit in place and leave the kept epoch's weights in the module."""
-    last = ModelCheckpoint(folder, filename="last", save_top_k=1, enable_version_counter=False)
-    best = ModelCheckpoint(
-        folder, "best", "validation/LL", mode="max", enable_version_counter=False
-    )
-    chooses = bool(module.validation_images)
-    trainer = lightning.Trainer(
-        accelerator="auto",
-        devices=1,
-        max_epochs=module.stage.epochs,
-        callbacks=[last, *([best] if chooses else []), _ReportEpochs(on_epoch)],
-        logger=[
-            CSVLogger(folder, name="csv", version=""),
-            TensorBoardLogger(str(folder), name="tensorboard", version=""),
-        ],
-        gradient_clip_val=module.stage.clip_gradient_norm,
-        limit_val_batches=1.0 if chooses else 0,
-        num_sanity_val_steps=0,
-        reload_dataloaders_every_n_epochs=1,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    resumed = folder / "last.ckpt"
-    trainer.fit(module, ckpt_path=resumed if resumed.exists() else None, weights_only=True)
-    if chooses:
-        kept = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
-        module.load_state_dict(kept["state_dict"])
-
-
-def _silence_lightning() -> None:
-    """Keep advice about workers and devices out of the progress display."""
-    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="lightning")
+def _guide(recipe: GuidedRecipe, output: Path, component: Component, examples: Examples) -> None:
+    """Give the examples of a model its segments, and freeze what is to stay as it is."""
+    assert isinstance(component, HeadComponent)
+    head = component.head
+    assert isinstance(head, GuidedHead)
+    config = recipe.segments
+    if config is not None:
+        keys = read_segment_keys(output)
+        hybrid = len(config.backbones) > 1
+        tap = getattr(head, "semantic_tap", 0) % len(component.taps)
+        semantic = SEMANTIC if hybrid else component.taps[tap]
+        examples.layouts = Layouts(recipe.segment_store, keys, head, semantic, config.most_segments)
+    for name in recipe.frozen:
+        network = {"selection": "fixation_selection"}.get(name, name)
+        getattr(head, network).requires_grad_(False)
+    if "saliency" in recipe.frozen:
+        examples.frozen = FrozenSaliency(head, component.taps)

@@ -16,13 +16,18 @@ from torch import Tensor, nn
 from foregaze.backbones.staged import Features
 from foregaze.models import MODELS, AnyModel, DeepGaze, ScanpathMixture, TrunkMixture
 from foregaze.models.deepgaze import Head
-from foregaze.models.deepgaze3 import DeepGaze3Head
+from foregaze.models.guided import GuidedHead
 from foregaze.models.onnx_graph import export_graph
+from foregaze.models.scene import Guide, Scene, SceneHead
 from foregaze.models.trunk_mixture import Branch
 from foregaze.ops.finalizer import FinerGrid
+from foregaze.ops.painting import SegmentLayout
 from foregaze.training.deepgaze_recipe import DeepGazeRecipe
 from foregaze.training.examples import History
-from foregaze.training.recipe import Recipe, RunPlan
+from foregaze.training.guided_recipe import GuidedRecipe
+from foregaze.training.handing_on import started
+from foregaze.training.model_features import SALIENCY, SEMANTIC
+from foregaze.training.recipe import Recipe, RunPlan, part_without
 from foregaze.training.scanpath_recipe import ScanpathRecipe
 from foregaze.training.viewer_component import ViewerComponent
 
@@ -48,43 +53,63 @@ class HeadComponent(nn.Module):
     @property
     def history(self) -> int:
         """Past fixations that the head sees."""
-        return self.head.history if isinstance(self.head, DeepGaze3Head) else 0
+        return self.head.history if isinstance(self.head, SceneHead) else 0
 
     def forward(
-        self, features: Features, centerbias: Float[Tensor, "B h w"], history: History | None = None
+        self,
+        features: Features,
+        centerbias: Float[Tensor, "B h w"],
+        history: History | None = None,
+        layout: SegmentLayout | None = None,
     ) -> Float[Tensor, "_ h w"]:
         """Log density in nats on the density grid; `exp` sums to one over (h, w).
 
         With a history there is one for each of its fixations, those of an image side by side;
         without one, one for each image, after no fixation.
         """
-        taps = [features[tap] for tap in self.taps]
         height, width = centerbias.shape[-2:]
         grid = FinerGrid.of_blocks(
             (height * self.density_stride, width * self.density_stride), float(self.density_stride)
         )
-        if isinstance(self.head, DeepGaze3Head):
-            maps = self.head.saliency_maps(taps, grid)
+        if isinstance(self.head, SceneHead):
+            scene = self._scene(self.head, features, grid, layout)
             x, y = self._past(history, centerbias)
             each = x.shape[1]
             parts = self.head.after(
-                maps.repeat_interleave(each, 0),
+                scene.repeated(each),
                 grid,
                 centerbias.repeat_interleave(each, 0),
                 x.flatten(0, 1),
                 y.flatten(0, 1),
             )
         else:
-            parts = self.head(taps, grid, centerbias)
+            parts = self.head([features[tap] for tap in self.taps], grid, centerbias)
         (log_density,) = parts
         per_cell: Tensor = log_density[:, 0] + grid.log_pixels(log_density)
         return per_cell
 
+    def _scene(
+        self, head: SceneHead, features: Features, grid: FinerGrid, layout: SegmentLayout | None
+    ) -> Scene:
+        semantic = features.get(SEMANTIC)
+        guide = None if layout is None else Guide(layout, semantic)
+        if SALIENCY not in features:
+            return head.scene([features[tap] for tap in self.taps], grid, guide)
+        assert isinstance(head, GuidedHead)
+        if guide is None:
+            return Scene(features[SALIENCY])
+        guidance = head.guidance([features[tap] for tap in self.taps], guide)
+        return Scene(features[SALIENCY], *head.modulations(guidance))
+
     def log_likelihoods(
-        self, features: Features, centerbias: Float[Tensor, "B h w"], history: History
+        self,
+        features: Features,
+        centerbias: Float[Tensor, "B h w"],
+        history: History,
+        layout: SegmentLayout | None = None,
     ) -> dict[str, Float[Tensor, "B M"]]:
         """Of a history's fixations, each after those before it, in bits over uniform."""
-        cells = self(features, centerbias, history).flatten(1)  # (B * M, h * w)
+        cells = self(features, centerbias, history, layout).flatten(1)  # (B * M, h * w)
         nats = cells.gather(1, history.cell.flatten()[:, None])
         bits: Tensor = (nats[:, 0] + math.log(cells.shape[1])) / math.log(2)
         return {"LL": bits.reshape(history.cell.shape)}
@@ -111,6 +136,9 @@ def initial_model(
             return TrunkMixture(recipe.model_config_of([recipe.branches[number].config]))
         if isinstance(recipe, ScanpathRecipe):
             return ScanpathMixture(recipe.model_config_of(held_out, 1))
+        if isinstance(recipe, GuidedRecipe):
+            place = recipe.branches[0].seeds.index(seed)
+            return started(recipe, place, recipe.start_of(part_without(held_out)))
         assert isinstance(recipe, DeepGazeRecipe)
         model: DeepGaze = MODELS[recipe.architecture](recipe.model_config_of([number], 1))
         return model
@@ -128,9 +156,12 @@ def component_of(recipe: RunPlan, number: int, model: AnyModel) -> Component:
         stage = model.config.fixation.stage
         return ViewerComponent(viewer, stage, float(model.stride), recipe.density_factor)
     assert isinstance(model, DeepGaze)
-    assert isinstance(recipe, DeepGazeRecipe)
     head = model.heads[0]
     assert isinstance(head, Head)
+    if isinstance(recipe, GuidedRecipe):
+        taps = range(len(model.config.backbones[0].taps))
+        return HeadComponent(head, taps, recipe.grid.density_stride)
+    assert isinstance(recipe, DeepGazeRecipe)
     return HeadComponent(head, recipe.branches[number].taps, recipe.density_stride)
 
 
@@ -149,7 +180,7 @@ def joined(
         of_fit: Tensors that come from the fitted images, not from training.
     """
     tensors = dict(of_fit)
-    if isinstance(recipe, DeepGazeRecipe):
+    if isinstance(recipe, DeepGazeRecipe | GuidedRecipe):
         return _joined_heads(recipe, trained, tensors)
     kind = "branches" if isinstance(recipe, Recipe) else "viewers"
     for place, of_branch in enumerate(trained.values()):
@@ -163,7 +194,7 @@ def joined(
 
 
 def _joined_heads(
-    recipe: DeepGazeRecipe,
+    recipe: DeepGazeRecipe | GuidedRecipe,
     trained: Mapping[tuple[int, int], Mapping[str, Tensor]],
     tensors: dict[str, Tensor],
 ) -> tuple[DeepGaze, dict[str, Tensor]]:
@@ -175,7 +206,12 @@ def _joined_heads(
             if key.startswith("heads.0."):
                 whole = torch.cat([member[key] for member in members])
                 tensors[key.replace("heads.0.", f"heads.{number}.", 1)] = whole
-    model: DeepGaze = MODELS[recipe.architecture](recipe.model_config_of(numbers, components))
+    config = (
+        recipe.model_config_of(components)
+        if isinstance(recipe, GuidedRecipe)
+        else recipe.model_config_of(numbers, components)
+    )
+    model: DeepGaze = MODELS[recipe.architecture](config)
     return model, tensors
 
 

@@ -1,41 +1,25 @@
-"""Training examples: stored features of an image, its center bias, and where people looked.
+"""Training examples: stored features of an image, its center bias, and where people looked."""
 
-Batches hold images of one size, are drawn anew for each epoch from the seed and the epoch's number
-alone (so that a resumed run sees what an uninterrupted one does), and mirror half of the images.
-"""
-
-import hashlib
-import math
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
-from foregaze.backbones.feature_store import FeatureStore, feature_key
 from foregaze.backbones.staged import Features
 from foregaze.data.centerbias import CenterBias
 from foregaze.errors import DataError
-from foregaze.models.checkpoint_file import frozen_sha256
 from foregaze.models.scanpath_mixture import VIEWING_QUANTILES
-from foregaze.models.trunk_mixture import Trunk, TrunkMixtureConfig, grid_size, working_size
-from foregaze.ops.preprocess import RESIZING, to_working_size
+from foregaze.models.trunk_mixture import grid_size
+from foregaze.ops.painting import SegmentLayout, batched
+from foregaze.training.frames import View
+from foregaze.training.model_features import FrozenSaliency, Layouts
 from foregaze.training.recipe import DataConfig
-from foregaze.types import EyeTrackingDataset, Size
-
-
-class View(NamedTuple):
-    """An image as it is shown in training."""
-
-    image: int
-    mirrored: bool
-    draw: tuple[int, ...] = ()
-    """Seed of the fixations that are predicted from those before them."""
+from foregaze.training.stored_features import ViewFeatures
+from foregaze.types import EyeTrackingDataset
 
 
 class History(NamedTuple):
@@ -63,84 +47,10 @@ class Example(NamedTuple):
     counts: Float[Tensor, "*B H W"]
     """Fixations per cell of the target grid."""
     history: History | None = None
-
-
-class StoredFeatures:
-    """Frozen features of a data set's stimuli, through the feature store.
-
-    Args:
-        config: Backbone and input size.
-        stages: Frozen stages to read and fill.
-        dataset: Stimuli.
-        store: Folder of the store.
-    """
-
-    def __init__(
-        self,
-        config: TrunkMixtureConfig,
-        stages: Sequence[int],
-        dataset: EyeTrackingDataset,
-        store: Path,
-    ) -> None:
-        self.config = config
-        self.stages = tuple(stages)
-        self.stimuli = dataset.stimuli
-        self.store = FeatureStore(store)
-        self._weights = frozen_sha256([config.resolved_weights]) or config.resolved_weights
-        self._image_hashes: dict[int, str] = {}
-
-    def keys(self, view: View) -> dict[int, bytes]:
-        """Key of each feature of a view, by its stage.
-
-        Raises:
-            DataError: If the image is no file of its own.
-        """
-        return self.keys_of(view, self.stages)
-
-    def keys_of(self, view: View, stages: Sequence[int]) -> dict[int, bytes]:
-        """Keys of the features of some stages."""
-        shown = self.shown(view)
-        return {
-            stage: feature_key(self.config.backbone, f"{stage}", self._weights, *shown)
-            for stage in stages
-        }
-
-    def shown(self, view: View) -> tuple[str, str]:
-        """What keys say of how a view is made, and of the image."""
-        if view.image not in self._image_hashes:
-            self._image_hashes[view.image] = _file_hash(self.stimuli.paths[view.image])
-        made = f"{RESIZING} {self.working_size(view)} {'mirrored' if view.mirrored else 'plain'}"
-        return made, self._image_hashes[view.image]
-
-    def working_size(self, view: View) -> Size:
-        """Size at which the view is seen."""
-        return working_size(self.config, self.stimuli.sizes[view.image])
-
-    def missing(self, views: Sequence[View]) -> list[View]:
-        """Views of which some features are still to be computed."""
-        return [v for v in views if not all(map(self.store.has, self.keys(v).values()))]
-
-    def fill(self, view: View, trunk: Trunk) -> None:
-        """Compute and store the features of one view."""
-        self.fill_stages(view, trunk, self.stages)
-
-    @torch.inference_mode()
-    def fill_stages(self, view: View, trunk: Trunk, stages: Sequence[int]) -> None:
-        """Compute and store the features of some stages."""
-        pixels = to_working_size(self.stimuli[view.image], self.working_size(view))
-        if view.mirrored:
-            pixels = pixels.flip(-1)
-        features = trunk(pixels[None].contiguous(memory_format=torch.channels_last))
-        self.store.put({key: features[n][0] for n, key in self.keys_of(view, stages).items()})
-
-    def __getitem__(self, view: View) -> Features:
-        return {stage: self.stored(view, key) for stage, key in self.keys(view).items()}
-
-    def stored(self, view: View, key: bytes) -> Tensor:
-        """What the store holds for a key of a view."""
-        feature = self.store.get(key)
-        assert feature is not None, f"no features of {view}: the store is filled before training"
-        return feature.float()
+    layout: SegmentLayout | None = None
+    """Of the image's segments, for models that see some."""
+    weight: Float[Tensor, "*B"] | None = None
+    """Of the loss; one where None."""
 
 
 class _Told(NamedTuple):
@@ -193,69 +103,77 @@ def viewing_quantiles_ms(dataset: EyeTrackingDataset) -> Float[Tensor, " Q"]:
     return torch.from_numpy(quantiles.astype(np.float32))
 
 
-def _file_hash(path: Path) -> str:
-    if not path.is_file():
-        raise DataError(
-            f"{path}: is no image file, and training needs files; images inside an HDF5 file "
-            "become files with foregaze.data.save_plain, whose folder is a data set to train on"
-        )
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 class Examples(Dataset[Example]):
     """Views of a data set as training examples.
 
     Args:
         dataset: Images and fixations.
-        features: Features of the same images.
+        features: Features of views of the same images.
         fit_images: Images whose fixations make the center bias (each without its own).
         data: Target grid and center bias.
         histories: Fixations of an image that are predicted from those before them.
         history: Past fixations that are seen.
         starts: Predict first fixations too.
+        layouts: Segments of the images, for models that see some.
     """
 
     def __init__(
         self,
         dataset: EyeTrackingDataset,
-        features: StoredFeatures,
+        features: ViewFeatures,
         fit_images: Sequence[int],
         data: DataConfig,
         histories: int = 0,
         history: int = 0,
         *,
         starts: bool = False,
+        layouts: Layouts | None = None,
     ) -> None:
         self.features = features
+        self.layouts = layouts
+        self.frozen: FrozenSaliency | None = None
         self.sizes = dataset.stimuli.sizes
         self.fixations = dataset.evidence_by_image()
         self.target_size = data.target_size
         self._position = {image: position for position, image in enumerate(fit_images)}
         self._prior = CenterBias(dataset.subset(fit_images), data.centerbias_sigma_px)
-        self._priors: dict[int, Float[Tensor, "h w"]] = {}
+        self._priors: dict[View, Float[Tensor, "h w"]] = {}
         self.histories = histories
         if histories:
             self._told = _with_history(dataset, history, starts=starts)
 
     def __getitem__(self, view: View) -> Example:
-        prior, counts = self.prior(view.image), self.counts(view.image)
+        features, layout = self._seen(view)
         history = self.drawn(view) if self.histories else None
-        if view.mirrored:  # the features are those of the mirrored image already
-            prior, counts = prior.flip(-1), counts.flip(-1)
-        return Example(self.features[view], prior, counts, history)
+        counts = self.counts(view)
+        weight = torch.tensor(view.weight if counts.any() else 0.0)  # a crop may show no fixation
+        return Example(features, self.prior(view), counts, history, layout, weight)
+
+    def _seen(self, view: View) -> tuple[Features, SegmentLayout | None]:
+        if self.frozen is not None and (kept := self.frozen.kept(view)) is not None:
+            return kept, None
+        features = self.features[view]
+        layout = None
+        if self.layouts is not None:
+            layout = self.layouts.of(view, self.features, features)
+        if self.frozen is None:
+            return features, layout
+        return self.frozen.reduced(view, features, layout, self.features.frame(view).size)
 
     def drawn(self, view: View) -> History:
         """Some fixations on an image and those before them, in pixels of the working size."""
         told = self._told[view.image]
+        frame = self.features.frame(view)
         generator = np.random.default_rng((*view.draw, view.image))
-        count = len(told.ended)
-        rows = generator.choice(count, self.histories, replace=count < self.histories)
-        size = self.sizes[view.image]
-        height, width = working_size(self.features.config, size)
-        xy = told.xy[rows] * np.array([width / size[1], height / size[0]])  # (M, 1 + T, 2)
-        if view.mirrored:
-            xy[..., 0] = width - xy[..., 0]
-        h, w = grid_size(self.features.config, (height, width))
+        shown = np.flatnonzero(frame.shown(told.xy[:, 0]))
+        if not len(shown):
+            shown = np.arange(len(told.ended))  # to weigh nothing
+        rows = shown[
+            generator.choice(len(shown), self.histories, replace=len(shown) < self.histories)
+        ]
+        height, width = frame.size
+        xy = frame.positions(told.xy[rows])  # (M, 1 + T, 2)
+        h, w = grid_size(self.features.grid, (height, width))
         column = np.clip((xy[:, 0, 0] * (w / width)).astype(np.int64), 0, w - 1)
         row = np.clip((xy[:, 0, 1] * (h / height)).astype(np.int64), 0, h - 1)
         positions = torch.from_numpy(xy.astype(np.float32))
@@ -268,75 +186,53 @@ class Examples(Dataset[Example]):
             ended=torch.from_numpy(told.ended[rows]),
         )
 
-    def prior(self, image: int) -> Float[Tensor, "h w"]:
+    def prior(self, view: View) -> Float[Tensor, "h w"]:
         """Center bias of an image, from the other images that are fitted."""
-        if image not in self._priors:
-            config = self.features.config
-            size = grid_size(config, working_size(config, self.sizes[image]))
-            log_density = self._prior.log_density(size, exclude=self._position.get(image))
-            self._priors[image] = torch.from_numpy(log_density.astype(np.float32))
-        return self._priors[image]
+        key = View(view.image, view.mirrored, (), view.variant)
+        if key not in self._priors:
+            frame = self.features.frame(view)
+            grid, exclude = (
+                grid_size(self.features.grid, frame.size),
+                self._position.get(view.image),
+            )
+            if frame.is_whole:
+                whole = self._prior.log_density(grid, exclude=exclude)
+                found = torch.from_numpy(whole.astype(np.float32))
+                self._priors[key] = found.flip(-1) if view.mirrored else found
+            else:
+                whole = self._prior.log_density(self.sizes[view.image], exclude=exclude)
+                self._priors[key] = frame.prior(whole, grid)
+        return self._priors[key]
 
-    def counts(self, image: int) -> Float[Tensor, "H W"]:
-        """Fixations on an image, counted on the target grid."""
-        (height, width), fixations = self.sizes[image], self.fixations[image]
-        row = (fixations.y * (self.target_size[0] / height)).astype(np.int64)
-        column = (fixations.x * (self.target_size[1] / width)).astype(np.int64)
-        counts = np.zeros(self.target_size, dtype=np.float32)
+    def counts(self, view: View) -> Float[Tensor, "H W"]:
+        """Fixations that a view shows, counted on the target grid."""
+        fixations, frame = self.fixations[view.image], self.features.frame(view)
+        xy = np.column_stack([fixations.x, fixations.y])
+        shown = xy[frame.shown(xy)] - np.array([frame.left, frame.top])
+        target = self.target_size
+        row = (shown[:, 1] * (target[0] / frame.height)).astype(np.int64)
+        column = (shown[:, 0] * (target[1] / frame.width)).astype(np.int64)
+        counts = np.zeros(target, dtype=np.float32)
         np.add.at(counts, (row, column), 1)
-        return torch.from_numpy(counts)
+        found = torch.from_numpy(counts)
+        return found.flip(-1) if view.mirrored else found
 
     def with_fixations(self, images: Sequence[int]) -> list[int]:
         """Those of `images` that anybody looked at."""
         return [image for image in images if len(self.fixations[image])]
 
 
-class EpochBatches(Sampler[list[View]]):
-    """Batches of views for one epoch, each of images of one working size."""
-
-    def __init__(
-        self,
-        images: Sequence[int],
-        sizes: Sequence[Size],
-        batch_size: int,
-        *,
-        mirror: bool,
-        seed: tuple[int, ...],
-    ) -> None:
-        generator = np.random.default_rng(seed)
-        by_size: dict[Size, list[View]] = defaultdict(list)
-        for image in generator.permutation(np.asarray(images)):
-            view = View(int(image), bool(mirror and generator.random() < 0.5), seed)
-            by_size[sizes[view.image]].append(view)
-        batches = [
-            views[start : start + batch_size]
-            for views in by_size.values()
-            for start in range(0, len(views), batch_size)
-        ]
-        self.batches = [batches[i] for i in generator.permutation(len(batches))]
-
-    def __iter__(self) -> Iterator[list[View]]:
-        return iter(self.batches)
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-
-def batches_per_epoch(images: Sequence[int], sizes: Sequence[Size], batch_size: int) -> int:
-    """Number of batches that `EpochBatches` makes."""
-    per_size: dict[Size, int] = defaultdict(int)
-    for image in images:
-        per_size[sizes[image]] += 1
-    return sum(math.ceil(n / batch_size) for n in per_size.values())
-
-
 def collate(examples: Sequence[Example]) -> Example:
     """Stack examples of images of one size."""
     stages = examples[0].features
     histories = [e.history for e in examples if e.history is not None]
+    layouts = [e.layout for e in examples if e.layout is not None]
+    weights = [e.weight for e in examples if e.weight is not None]
     return Example(
         {stage: torch.stack([e.features[stage] for e in examples]) for stage in stages},
         torch.stack([e.centerbias for e in examples]),
         torch.stack([e.counts for e in examples]),
         History(*map(torch.stack, zip(*histories, strict=True))) if histories else None,
+        batched(layouts) if layouts else None,
+        torch.stack(weights) if weights else None,
     )

@@ -12,18 +12,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from foregaze.backbones.staged import Features
-from foregaze.models.trunk_mixture import working_size
 from foregaze.ops.logdensity import resample
+from foregaze.ops.working_size import size_of_area
+from foregaze.training.batches import EpochBatches, batches_per_epoch
 from foregaze.training.components import Component, HeadComponent
-from foregaze.training.examples import (
-    EpochBatches,
-    Example,
-    Examples,
-    View,
-    batches_per_epoch,
-    collate,
-)
-from foregaze.training.recipe import Stage
+from foregaze.training.examples import Example, Examples, collate
+from foregaze.training.frames import View
+from foregaze.training.recipe import DataConfig, Stage
 from foregaze.training.viewer_component import ViewerComponent
 
 SCALARS = (
@@ -40,7 +35,7 @@ def log_likelihood_bits(
     log_density: Float[Tensor, "B H W"], counts: Float[Tensor, "B H W"]
 ) -> Float[Tensor, " B"]:
     """Mean over each image's fixations of the log density over uniform, in bits."""
-    nats = (log_density * counts).sum((-2, -1)) / counts.sum((-2, -1))
+    nats = (log_density * counts).sum((-2, -1)) / counts.sum((-2, -1)).clamp(min=1)
     return (nats + math.log(counts[0].numel())) / math.log(2)
 
 
@@ -54,7 +49,7 @@ class BranchTraining(lightning.LightningModule):
         examples: Features, center bias and fixations.
         fit_images: Images that are fitted.
         validation_images: Images that choose the epoch; may be empty.
-        mirror: Whether half of the images are shown mirrored.
+        data: Which views of the images are shown.
     """
 
     def __init__(
@@ -65,8 +60,7 @@ class BranchTraining(lightning.LightningModule):
         examples: Examples,
         fit_images: Sequence[int],
         validation_images: Sequence[int],
-        *,
-        mirror: bool,
+        data: DataConfig,
     ) -> None:
         super().__init__()
         self.branch = branch
@@ -75,8 +69,9 @@ class BranchTraining(lightning.LightningModule):
         self.examples = examples
         self.fit_images = examples.with_fixations(fit_images)
         self.validation_images = examples.with_fixations(validation_images)
-        self.mirror = mirror
-        self.sizes = [working_size(examples.features.config, size) for size in examples.sizes]
+        self.data = data
+        input_size = examples.features.grid.input_size
+        self.sizes = [size_of_area(input_size, size) for size in examples.sizes]
 
     def train_dataloader(self) -> DataLoader[Example]:
         """This epoch's batches; the trainer asks anew for each epoch."""
@@ -84,15 +79,23 @@ class BranchTraining(lightning.LightningModule):
             self.fit_images,
             self.sizes,
             self.stage.batch_size,
-            mirror=self.mirror,
+            mirror=self.data.mirror,
+            variants=self.data.variants,
             seed=(self.seed, self.current_epoch),
+            rank=self.trainer.global_rank,
+            ranks=self.trainer.world_size,
         )
         return DataLoader(self.examples, batch_sampler=batches, collate_fn=collate)
 
     def val_dataloader(self) -> DataLoader[Example] | list[Any]:
-        """The validation images, one by one."""
-        views = [[View(image, mirrored=False)] for image in self.validation_images]
-        return DataLoader(self.examples, batch_sampler=views, collate_fn=collate) if views else []
+        """The validation images, one by one; each process has its share, the last ones padded."""
+        rank, ranks = self.trainer.global_rank, self.trainer.world_size
+        views = [View(image, mirrored=False) for image in self.validation_images]
+        views += [view._replace(weight=0.0) for view in views[:1] * (-len(views) % ranks)]
+        if not views:
+            return []
+        own = [[view] for view in views[rank::ranks]]
+        return DataLoader(self.examples, batch_sampler=own, collate_fn=collate)
 
     def on_train_epoch_start(self) -> None:
         """Make dropout depend on the seed and the epoch alone."""
@@ -100,13 +103,29 @@ class BranchTraining(lightning.LightningModule):
 
     def training_step(self, batch: Example, _: int) -> Tensor:
         """Negative log-likelihood in bits."""
-        loss = -self._bits(batch).mean()
-        self.log("train/LL", -loss, on_epoch=True, on_step=False, batch_size=len(batch.counts))
+        bits = self._bits(batch)
+        loss = -(bits if batch.weight is None else bits * batch.weight).mean()
+        self._note("train/LL", bits, batch)
         return loss
 
     def validation_step(self, batch: Example, _: int) -> None:
         """Log-likelihood of the validation images in bits."""
-        self.log("validation/LL", self._bits(batch).mean(), batch_size=len(batch.counts))
+        self._note("validation/LL", self._bits(batch), batch)
+
+    def _note(self, name: str, bits: Float[Tensor, "B *M"], batch: Example) -> None:
+        """Log a mean over those of an epoch's images that weigh something."""
+        seen = bits if batch.weight is None else bits[batch.weight > 0]
+        value = seen.mean() if len(seen) else bits.new_zeros(())
+        ranks = self.trainer.world_size
+        self.log(
+            name,
+            value,
+            on_epoch=True,
+            on_step=False,
+            # Lightning takes the mean of sizes over processes, in whole numbers.
+            batch_size=len(seen) * ranks,
+            sync_dist=ranks > 1,
+        )
 
     def _bits(self, batch: Example) -> Float[Tensor, " B"]:
         features = {
@@ -116,28 +135,27 @@ class BranchTraining(lightning.LightningModule):
         if batch.history is not None:
             return self._bits_after(batch, features)
         height, width = batch.counts.shape[-2:]
-        log_density: Tensor = self.branch(features, batch.centerbias)
+        if batch.layout is None:
+            log_density: Tensor = self.branch(features, batch.centerbias)
+        else:
+            log_density = self.branch(features, batch.centerbias, layout=batch.layout)
+        log_density = log_density.to(batch.centerbias.dtype)
         return log_likelihood_bits(resample(log_density, (height, width)), batch.counts)
 
     def _bits_after(self, batch: Example, features: Features) -> Float[Tensor, " B"]:
         """Mean over an image's drawn fixations, of all that is said of them."""
         assert batch.history is not None
         assert isinstance(self.branch, HeadComponent | ViewerComponent)
-        found = self.branch.log_likelihoods(features, batch.centerbias, batch.history)
+        told = () if batch.layout is None else (batch.layout,)
+        found = self.branch.log_likelihoods(features, batch.centerbias, batch.history, *told)
         when = "train" if self.training else "validation"
         for name, bits in found.items():
             if len(found) > 1:
-                self.log(
-                    f"{when}/{name} of each",
-                    bits.mean(),
-                    on_epoch=True,
-                    on_step=False,
-                    batch_size=len(bits),
-                )
+                self._note(f"{when}/{name} of each", bits, batch)
         return torch.stack([bits.mean(1) for bits in found.values()]).sum(0)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW; each group's rate warms up and falls as a cosine to zero."""
+        """AdamW; each group's rate warms up and falls as a cosine to zero, or at milestones."""
         stage, parameters = self.stage, dict(self.branch.named_parameters())
         tuned = [p for name, p in parameters.items() if name.startswith("stages.")]
         others = {name: p for name, p in parameters.items() if not name.startswith("stages.")}
@@ -156,12 +174,16 @@ class BranchTraining(lightning.LightningModule):
         if tuned:
             groups.append({"params": tuned, "lr": stage.tuned_learning_rate})
         optimizer = torch.optim.AdamW(groups, weight_decay=stage.weight_decay)
-        per_epoch = batches_per_epoch(self.fit_images, self.sizes, stage.batch_size)
-        steps = per_epoch * stage.epochs
+        batches = batches_per_epoch(self.fit_images, self.sizes, stage.batch_size)
+        per_epoch = math.ceil(batches / stage.accumulate)
 
         def rate(step: int) -> float:
             warm = min(1.0, (step + 1) / max(1, stage.warmup_steps))
-            return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+            if stage.milestones:
+                passed = sum(step >= epoch * per_epoch for epoch in stage.milestones)
+                return warm * float(stage.decay**passed)
+            done = min(1.0, step / (per_epoch * stage.epochs))
+            return warm * 0.5 * (1 + math.cos(math.pi * done))
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

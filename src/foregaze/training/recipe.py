@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from foregaze.config import Config
 from foregaze.models.trunk_mixture import BranchConfig, TrunkMixtureConfig
-from foregaze.ops.working_size import SIZE_MULTIPLE_PX
+from foregaze.ops.working_size import SIZE_MULTIPLE_PX, WorkingGrid
 
 
 def _divides_working_sizes(stride: int) -> int:
@@ -46,8 +46,18 @@ class DataConfig(Config):
     kept. With 0 the last epoch is kept."""
     target_size: tuple[int, int] = (300, 400)
     """Height and width of the grid on which the likelihood is computed in training."""
+    fold_scheme: Literal["hashed", "published"] = "hashed"
+    """How images are dealt to folds: by a hash of their names, copies of one picture together, or
+    as in the published DeepGaze III training: shuffled once and cut into equal chunks, a part's
+    validation images being the chunk before its test images."""
     mirror: bool = True
     """Show half of the images mirrored left to right."""
+    variants: int = Field(0, ge=0)
+    """Views of each image besides the whole one, cropped and recolored; an epoch shows any."""
+    crop_area: float = Field(0.6, gt=0, le=1)
+    """Least part of the image's area that a variant shows."""
+    color: float = Field(0.2, ge=0, lt=1)
+    """Brightness, contrast and saturation of variants differ by up to this factor from 1."""
     centerbias_sigma_px: float = Field(26.0, gt=0)
     """Kernel width of the center bias, in pixels of an image 800 px wide."""
 
@@ -68,10 +78,46 @@ class Stage(Config):
     """Of the blur's width and the center bias's weight."""
     weight_decay: float = Field(0.01, ge=0)
     warmup_steps: int = Field(50, ge=0)
-    clip_gradient_norm: float = Field(1.0, gt=0)
+    milestones: tuple[int, ...] = ()
+    """Epochs after which all rates fall by `decay`, in place of the cosine."""
+    decay: float = Field(0.1, gt=0, lt=1)
+    min_learning_rate: float = Field(0.0, ge=0)
+    """With milestones: training ends when the rate of the readout falls below."""
+    patience: int | None = Field(None, ge=1)
+    """Training ends after so many epochs without a better validation likelihood."""
+    accumulate: int = Field(1, ge=1)
+    """Batches whose gradients make one step."""
+    clip_gradient_norm: float | None = Field(1.0, gt=0)
+    """Largest norm of all gradients together; None for no limit."""
     histories_per_image: int = Field(0, ge=0)
     """For models that see past fixations: fixations of an image that are predicted from those
     before them in each epoch, drawn anew. With 0 all are predicted from the image alone."""
+
+    @model_validator(mode="after")
+    def _milestones_ascend(self) -> "Stage":
+        if list(self.milestones) != sorted({m for m in self.milestones if m > 0}):
+            raise ValueError(f"milestones must be epochs in ascending order, not {self.milestones}")
+        if self.min_learning_rate and not self.milestones:
+            raise ValueError("min_learning_rate needs milestones: give some, or leave it out")
+        return self
+
+
+class TrainerConfig(Config):
+    """How a branch is fitted: options of Lightning's trainer under its own names."""
+
+    accelerator: str = "auto"
+    devices: int = Field(1, ge=1)
+    """Processes of a branch on each machine, each with a device of its own; a batch is shared
+    between them."""
+    num_nodes: int = Field(1, ge=1)
+    """Machines; more than one is refused when a run begins."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """The blur, the center bias and the density stay in single precision."""
+
+    @property
+    def processes(self) -> int:
+        """That fit one branch together."""
+        return self.devices * self.num_nodes
 
 
 class BranchPlan(Config):
@@ -118,6 +164,7 @@ class RunPlan(Config):
     threads_per_worker: int = Field(1, ge=1)
     store: Path = Path("runs/features")
     """Folder of the feature store."""
+    trainer: TrainerConfig = TrainerConfig()
 
     @model_validator(mode="after")
     def _parts_are_known(self) -> "RunPlan":
@@ -155,9 +202,21 @@ class RunPlan(Config):
             return [part]
         return [part_without(k) for k in combinations(range(self.data.folds), held_out[part])]
 
+    @model_validator(mode="after")
+    def _patience_has_images(self) -> "RunPlan":
+        stages = [stage for branch in self.branches for stage in branch.stages]
+        held = self.data.validation_images or self.data.fold_scheme == "published"
+        if any(stage.patience for stage in stages) and not held:
+            raise ValueError("patience needs validation images: give data.validation_images")
+        return self
+
     def features_of(self, number: int) -> TrunkMixtureConfig:
         """Backbone, input size and frozen stages that branch `number` is trained on."""
         raise NotImplementedError
+
+    def grid_of(self, number: int) -> WorkingGrid:
+        """Sizes that branch `number` works at."""
+        return self.features_of(number)
 
 
 class BranchRecipe(BranchPlan):

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from foregaze.config import read_config, read_yaml
+from foregaze.config import make_config, read_yaml
 from foregaze.errors import UnknownNameError
 from foregaze.training.deepgaze_recipe import DeepGazeRecipe
+from foregaze.training.guided_recipe import GUIDED, GuidedRecipe
 from foregaze.training.recipe import Recipe, RunPlan
 from foregaze.training.scanpath_recipe import ScanpathRecipe
 
@@ -16,6 +18,7 @@ RECIPES: dict[str, type[RunPlan]] = {
     "deepgaze2e": DeepGazeRecipe,
     "deepgaze3": DeepGazeRecipe,
     "scanpath-mixture": ScanpathRecipe,
+    **dict.fromkeys(GUIDED, GuidedRecipe),
 }
 """Kind of recipe for each architecture that can be trained."""
 
@@ -32,7 +35,21 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> RunPlan:
         ConfigError: If the file cannot be read or does not validate.
         UnknownNameError: If there is no such architecture to train.
     """
-    architecture = read_yaml(path, overrides).get("architecture", "trunk-mixture")
-    if architecture not in RECIPES:
+    return make_recipe(read_yaml(path, overrides), str(path))
+
+
+def make_recipe(content: dict[str, Any], source: str) -> RunPlan:
+    """A validated recipe from plain keys and values.
+
+    Args:
+        content: As in a recipe's file.
+        source: Where it comes from, for messages.
+
+    Raises:
+        ConfigError: If it does not validate.
+        UnknownNameError: If there is no such architecture to train.
+    """
+    architecture = content.get("architecture", "trunk-mixture")
+    if not isinstance(architecture, str) or architecture not in RECIPES:
         raise UnknownNameError("architecture", str(architecture), RECIPES)
-    return read_config(RECIPES[architecture], path, overrides)
+    return make_config(RECIPES[architecture], content, source)

@@ -1,12 +1,10 @@
 """A whole recipe: features, branches in parallel, models of every part, and their report."""
 
 import multiprocessing
-import os
 import queue
 import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
@@ -16,16 +14,18 @@ from typing import Any
 import torch
 import yaml
 
-from foregaze.backbones.staged import create_backbone
 from foregaze.data.centerbias import CenterBias
 from foregaze.errors import ConfigError, DataError, OutputError
-from foregaze.evaluation.evaluate import evaluate
+from foregaze.evaluation.evaluate import evaluate, known_metrics
+from foregaze.evaluation.models import ScoredModel
 from foregaze.evaluation.predicting import predicting
 from foregaze.evaluation.report import Report, merge, read_report
 from foregaze.inference.zoo import load_model
-from foregaze.models.checkpoint import save_checkpoint
+from foregaze.models.checkpoint import load_checkpoint, save_checkpoint
 from foregaze.models.checkpoint_file import load_trained, read_tensors
-from foregaze.models.trunk_mixture import Trunk, TrunkMixtureConfig, grid_size
+from foregaze.models.guided import GuidedModel
+from foregaze.models.trunk_mixture import grid_size
+from foregaze.segmentation import Segments
 from foregaze.training.branch import (
     Part,
     branch_path,
@@ -33,19 +33,24 @@ from foregaze.training.branch import (
     stored_features,
     train_branch,
 )
-from foregaze.training.components import graph_of, joined
+from foregaze.training.components import graph_of, initial_model, joined
 from foregaze.training.dataset import training_data
-from foregaze.training.examples import View, viewing_quantiles_ms
+from foregaze.training.examples import viewing_quantiles_ms
+from foregaze.training.filling import (
+    POLL_SECONDS,
+    OnProgress,
+    fill_features,
+    fill_segments,
+    follow,
+)
+from foregaze.training.fitting import check_trainer, end_with_parent
+from foregaze.training.guided_recipe import GuidedRecipe
 from foregaze.training.recipe import RunPlan
 from foregaze.training.recipes import read_recipe
 from foregaze.training.scanpath_recipe import ScanpathRecipe
+from foregaze.training.segments import segmenter_of, stored_segments
+from foregaze.training.stored_scoring import StoredPredictor, stored_scored
 from foregaze.types import EyeTrackingDataset
-
-OnProgress = Callable[[str, int, int], None]
-"""Called with what is being done, how many steps are done, and how many there are."""
-
-_VIEWS_PER_JOB = 20
-_POLL_SECONDS = 0.5
 
 
 def train(recipe: RunPlan, output: Path, *, resume: bool, on_progress: OnProgress) -> Report | None:
@@ -71,25 +76,20 @@ def train(recipe: RunPlan, output: Path, *, resume: bool, on_progress: OnProgres
     """
     dataset = training_data(recipe.data)
     parts = [make_part(recipe, dataset, name) for name in recipe.part_names()]
-    for config in _features(recipe):
-        _trunk_of(config)  # a stage or weights that are not there show before any work is done
-    if isinstance(recipe, ScanpathRecipe):
-        for part in parts:
-            recipe.check_spatial_models(part.held_out)
+    check_inputs(recipe)
     _claim_output(recipe, output, resume=resume)
-    with _workers(recipe) as pool:
+    with _workers(recipe) as (pool, epochs):
         jobs = _unfinished_branches(recipe, output, parts)
+        unscored = [p for p in parts if p.test and not _report_path(output, p).exists()]
+        if jobs or (unscored and isinstance(recipe, GuidedRecipe)):  # which is scored by the stores
+            fill_segments(recipe, dataset, output, pool, on_progress)
+            fill_features(recipe, dataset, parts, pool, on_progress)
         if jobs:
-            _fill_store(recipe, dataset, parts, pool, on_progress)
-            _train_branches(recipe, output, jobs, pool, on_progress)
-        models = [_assemble(recipe, dataset, output, part) for part in parts]
-        scores = [
-            pool.submit(_score, recipe, part, model)
-            for part, model in zip(parts, models, strict=True)
-            if part.test and not (model.parent / "report.json").exists()
-        ]
-        _follow(scores, "scoring", on_progress)
-    reports = [read_report(output / part.name / "report.json") for part in parts if part.test]
+            _train_branches(recipe, output, jobs, pool, epochs, on_progress)
+        models = {part.name: _assemble(recipe, dataset, output, part) for part in parts}
+        scores = [pool.submit(_score, recipe, output, p, models[p.name]) for p in unscored]
+        follow(scores, "scoring", on_progress)
+    reports = [read_report(_report_path(output, part)) for part in parts if part.test]
     if not reports:
         return None
     report = merge(reports)
@@ -97,11 +97,15 @@ def train(recipe: RunPlan, output: Path, *, resume: bool, on_progress: OnProgres
     return report
 
 
+def _report_path(output: Path, part: Part) -> Path:
+    return output / part.name / "report.json"
+
+
 def _claim_output(recipe: RunPlan, output: Path, *, resume: bool) -> None:
     """Make the folder and leave the recipe in it, or check that it is the one found there."""
     kept = output / "recipe.yaml"
     if resume and kept.exists():
-        if _what_is_made(read_recipe(kept)) != _what_is_made(recipe):
+        if what_is_made(read_recipe(kept)) != what_is_made(recipe):
             raise ConfigError(f"{output}: was begun with another recipe; see {kept}")
         return
     try:
@@ -115,7 +119,7 @@ def _claim_output(recipe: RunPlan, output: Path, *, resume: bool) -> None:
         raise OutputError(f"{output}: cannot be written ({error})") from error
 
 
-def _what_is_made(recipe: RunPlan) -> RunPlan:
+def what_is_made(recipe: RunPlan) -> RunPlan:
     """The recipe without the choices that do not change its result."""
     same = {"workers": 1, "store": Path(), "parts": ("all",), "metrics": None}
     data = recipe.data.model_copy(update={"root": Path()})
@@ -123,13 +127,20 @@ def _what_is_made(recipe: RunPlan) -> RunPlan:
 
 
 @contextmanager
-def _workers(recipe: RunPlan) -> Iterator[ProcessPoolExecutor]:
-    """Worker processes, which an error or an interrupt ends at once: every run can be resumed."""
+def _workers(
+    recipe: RunPlan,
+) -> Iterator[tuple[ProcessPoolExecutor, "multiprocessing.Queue[int]"]]:
+    """Worker processes, which an error or an interrupt ends at once: every run can be resumed.
+
+    They put a number into the queue for each epoch that they finish.
+    """
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(recipe.workers, context, _start_worker, (recipe.threads_per_worker,))
+    epochs: multiprocessing.Queue[int] = context.Queue()
+    settings = (recipe.threads_per_worker, epochs)
+    pool = ProcessPoolExecutor(recipe.workers, context, _start_worker, settings)
     others = set(multiprocessing.active_children())
     try:
-        yield pool
+        yield pool, epochs
     except BrokenProcessPool as error:
         raise OutputError(
             "a worker process ended by itself, perhaps for lack of memory; "
@@ -141,72 +152,41 @@ def _workers(recipe: RunPlan) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _start_worker(threads: int) -> None:
+_finished_epochs: "multiprocessing.Queue[int] | None" = None
+"""A worker's."""
+
+
+def _start_worker(threads: int, epochs: "multiprocessing.Queue[int]") -> None:
+    global _finished_epochs
+    _finished_epochs = epochs
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends its workers
     torch.set_num_threads(threads)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
 
 
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would otherwise train on for nobody."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
+def check_inputs(recipe: RunPlan, *, with_starts: bool = True) -> None:
+    """Raise what a missing device, layer, weight, checkpoint or segmenter raises, before any work.
 
-
-def _follow(jobs: Iterable[Future[Any]], what: str, on_progress: OnProgress) -> None:
-    """Report jobs as they finish; the first error ends the run."""
-    pending = set(jobs)
-    total = len(pending)
-    while pending:
-        finished, pending = wait(pending, _POLL_SECONDS)
-        for job in finished:
-            job.result()
-        on_progress(what, total - len(pending), total)
-
-
-def _features(recipe: RunPlan) -> list[TrunkMixtureConfig]:
-    """What has to be in the store for all branches."""
-    return list(dict.fromkeys(recipe.features_of(n) for n in range(len(recipe.branches))))
-
-
-def _trunk_of(config: TrunkMixtureConfig) -> Trunk:
-    return Trunk(config, create_backbone(config.backbone, config.resolved_weights))
-
-
-def _fill_store(
-    recipe: RunPlan,
-    dataset: EyeTrackingDataset,
-    parts: list[Part],
-    pool: ProcessPoolExecutor,
-    on_progress: OnProgress,
-) -> None:
-    mirrored = (False, True) if recipe.data.mirror else (False,)
-    asked: set[bytes] = set()
-    jobs = []
-    for number in range(len(recipe.branches)):
-        for part in parts:
-            features = stored_features(recipe, part, number, dataset)
-            views = [View(i, m) for i in part.fit + part.validation for m in mirrored]
-            missing = features.missing(views)
-            missing = [v for v in missing if not asked.issuperset(features.keys(v).values())]
-            features.store.close()
-            for view in missing:
-                asked.update(features.keys(view).values())
-            for start in range(0, len(missing), _VIEWS_PER_JOB):
-                chunk = missing[start : start + _VIEWS_PER_JOB]
-                jobs.append(pool.submit(_fill, recipe, part, number, chunk))
-    _follow(jobs, "features", on_progress)
-
-
-def _fill(recipe: RunPlan, part: Part, number: int, views: list[View]) -> None:
+    Args:
+        recipe: What shall be trained.
+        with_starts: Look at the checkpoints that parts start from, too.
+    """
     dataset = training_data(recipe.data)
-    features = stored_features(recipe, part, number, dataset)
-    trunk = _trunk_of(recipe.features_of(number))
-    for view in views:
-        features.fill(view, trunk)
-    features.store.close()
+    parts = [make_part(recipe, dataset, name) for name in recipe.part_names()]
+    check_trainer(recipe.trainer)
+    if recipe.metrics is not None:
+        known_metrics(recipe.metrics)
+    for number in range(len(recipe.branches)):
+        stored_features(recipe, parts[0], number, dataset).network()
+    if isinstance(recipe, ScanpathRecipe):
+        for part in parts:
+            recipe.check_spatial_models(part.held_out)
+    if isinstance(recipe, GuidedRecipe):
+        if recipe.segments is not None:
+            segmenter_of(recipe.segments)
+        for part in parts if with_starts else ():
+            for seed in recipe.branches[0].seeds:
+                initial_model(recipe, 0, seed, part.held_out)
 
 
 def _branches(recipe: RunPlan) -> list[tuple[int, int]]:
@@ -232,26 +212,27 @@ def _train_branches(
     output: Path,
     jobs: list[BranchJob],
     pool: ProcessPoolExecutor,
+    finished_epochs: "multiprocessing.Queue[int]",
     on_progress: OnProgress,
 ) -> None:
     epochs = sum(stage.epochs for _, n, _ in jobs for stage in recipe.branches[n].stages)
     done = 0
-    with multiprocessing.Manager() as manager:
-        finished_epochs = manager.Queue()
-        pending = {
-            pool.submit(train_branch, recipe, output, *job, partial(finished_epochs.put, 1))
-            for job in jobs
-        }
-        while pending:
-            finished, pending = wait(pending, _POLL_SECONDS)
-            for job in finished:
-                job.result()
-            while True:
-                try:
-                    done += finished_epochs.get_nowait()
-                except queue.Empty:
-                    break
-            on_progress("epochs", done, epochs)
+    pending = {pool.submit(_train_branch, recipe, output, *job) for job in jobs}
+    while pending:
+        finished, pending = wait(pending, POLL_SECONDS)
+        for job in finished:
+            job.result()
+        while True:
+            try:
+                done += finished_epochs.get_nowait()
+            except queue.Empty:
+                break
+        on_progress("epochs", done, epochs)
+
+
+def _train_branch(recipe: RunPlan, output: Path, part: Part, number: int, seed: int) -> None:
+    assert _finished_epochs is not None, "runs in a worker"
+    train_branch(recipe, output, part, number, seed, partial(_finished_epochs.put, 1))
 
 
 def _assemble(recipe: RunPlan, dataset: EyeTrackingDataset, output: Path, part: Part) -> Path:
@@ -268,7 +249,8 @@ def _assemble(recipe: RunPlan, dataset: EyeTrackingDataset, output: Path, part: 
     model, tensors = joined(recipe, trained, part.held_out, _of_fit(recipe, dataset, part))
     load_trained(model, tensors, str(path.parent))
     card = _card(recipe, dataset, part)
-    save_checkpoint(model, path, card, half=True, graph=graph_of(model))
+    exact = isinstance(recipe, GuidedRecipe)  # which another phase may go on from
+    save_checkpoint(model, path, card, half=not exact, graph=graph_of(model))
     return path
 
 
@@ -277,7 +259,7 @@ def _of_fit(recipe: RunPlan, dataset: EyeTrackingDataset, part: Part) -> dict[st
     fitted = dataset.subset(part.fit)
     if isinstance(recipe, ScanpathRecipe):
         return {"viewing_ms": viewing_quantiles_ms(fitted)}
-    config = recipe.features_of(0)
+    config = recipe.grid_of(0)
     prior = CenterBias(fitted, recipe.data.centerbias_sigma_px)
     return {"centerbias": torch.from_numpy(prior.log_density(grid_size(config, config.input_size)))}
 
@@ -292,10 +274,42 @@ def _card(recipe: RunPlan, dataset: EyeTrackingDataset, part: Part) -> dict[str,
     }
 
 
-def _score(recipe: RunPlan, part: Part, model: Path) -> None:
+def scored_by_store(
+    recipe: GuidedRecipe,
+    output: Path,
+    part: Part,
+    model: Path,
+    segments: Callable[[int], Segments] | None = None,
+    segments_name: str = "",
+) -> ScoredModel:
+    """A part's model on stored features and segments, which are there for its test images.
+
+    Args:
+        recipe: The run.
+        output: Its folder.
+        part: Of the run.
+        model: Its checkpoint.
+        segments: Others than the run's, by the index of an image.
+        segments_name: Tells them from the run's.
+    """
+    dataset = training_data(recipe.data)
+    loaded = load_checkpoint(model)
+    assert isinstance(loaded.model, GuidedModel)
+    features = stored_features(recipe, part, 0, dataset)
+    predictor = StoredPredictor(recipe.name, loaded.model, loaded.card, features)
+    if recipe.segments is not None and segments is None:
+        segments = stored_segments(output, recipe.segment_store, dataset)
+    return stored_scored(predictor, dataset, recipe.name, segments, segments_name, part.test)
+
+
+def _score(recipe: RunPlan, output: Path, part: Part, model: Path) -> None:
     dataset = training_data(recipe.data)
     if not part.test:
         raise DataError(f"{part.name}: has no test images")
-    scored = predicting(load_model(str(model)), dataset, recipe.name)
+    scored = (
+        scored_by_store(recipe, output, part, model)
+        if isinstance(recipe, GuidedRecipe)
+        else predicting(load_model(str(model)), dataset, recipe.name, images=part.test)
+    )
     report = evaluate(scored, dataset, metrics=recipe.metrics, images=part.test)
-    report.save(model.parent / "report.json")
+    report.save(_report_path(output, part))

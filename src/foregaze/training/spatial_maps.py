@@ -4,13 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from foregaze.backbones.downloads import file_sha256
 from foregaze.backbones.feature_store import feature_key
 from foregaze.models.scanpath_mixture import read_trunk_mixture
-from foregaze.models.trunk_mixture import Trunk, TrunkMixture, TrunkMixtureConfig
+from foregaze.models.trunk_mixture import TrunkMixture, TrunkMixtureConfig, grid_size
 from foregaze.ops.logdensity import resample
-from foregaze.training.examples import StoredFeatures, View
+from foregaze.training.frames import View
+from foregaze.training.recipe import DataConfig
+from foregaze.training.stored_features import StoredFeatures
 from foregaze.types import EyeTrackingDataset
 
 SPATIAL_DENSITY = -2
@@ -24,6 +27,7 @@ class FeaturesWithDensity(StoredFeatures):
         config: Of the spatial models.
         stage: The stage.
         dataset: Stimuli.
+        data: How variants are made.
         store: Folder of the store.
         model_of: Checkpoint of the spatial model for the image with an index.
     """
@@ -33,10 +37,11 @@ class FeaturesWithDensity(StoredFeatures):
         config: TrunkMixtureConfig,
         stage: int,
         dataset: EyeTrackingDataset,
+        data: DataConfig,
         store: Path,
         model_of: Callable[[int], Path],
     ) -> None:
-        super().__init__(config, (stage,), dataset, store)
+        super().__init__(config, (stage,), dataset, data, store)
         self.model_of = model_of
         self._hashes: dict[Path, str] = {}
         self._last: tuple[Path, TrunkMixture] | None = None
@@ -52,17 +57,20 @@ class FeaturesWithDensity(StoredFeatures):
         return {**super().keys(view), SPATIAL_DENSITY: density}
 
     @torch.inference_mode()
-    def fill(self, view: View, trunk: Trunk) -> None:
-        """See `StoredFeatures`."""
+    def fill(self, view: View, network: nn.Module) -> None:
+        """See `ViewFeatures`."""
         everything = self.keys_of(view, self.config.trunk_outputs)
         if not all(map(self.store.has, everything.values())):
-            self.fill_stages(view, trunk, self.config.trunk_outputs)
+            self._fill(view, network, everything)
         features = {stage: self.stored(view, key)[None] for stage, key in everything.items()}
         model = self._model(self.model_of(view.image))
-        size = tuple(side // self.config.density_stride for side in self.working_size(view))
-        prior = resample(model.centerbias[None], (size[0], size[1]))
+        frame = self.frame(view)
+        prior = resample(model.centerbias[None], grid_size(self.config, frame.size))
         if view.mirrored:
             prior = prior.flip(-1)
+        if not frame.is_whole:
+            whole = resample(model.centerbias[None], self.stimuli.sizes[view.image])[0]
+            prior = frame.prior(whole.numpy(), grid_size(self.config, frame.size))[None]
         self.store.put({self.keys(view)[SPATIAL_DENSITY]: model.of_features(features, prior)})
 
     def _model(self, path: Path) -> TrunkMixture:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from matplotlib.figure import Figure
 from skimage.segmentation import find_boundaries
 
@@ -44,7 +44,9 @@ def draw_modulation(shown: Sequence[ModulatedImage]) -> Figure:
     figure = Figure(figsize=(5 * width, len(shown) * height + 0.3), layout="constrained")
     axes = figure.subplots(len(shown), 5, squeeze=False)
     for row, (one, maps) in enumerate(zip(shown, columns, strict=True)):
-        edges = find_boundaries(one.segments, mode="thick")
+        edges: Bool[np.ndarray, "H W"] = find_boundaries(  # type: ignore[no-untyped-call]
+            one.segments, mode="thick"
+        )
         axes[row][0].imshow(np.where(edges[..., None], np.uint8(255), one.image))
         for n, values in enumerate(maps):
             signed = n % 2 == 0
