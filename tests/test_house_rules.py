@@ -34,6 +34,7 @@ def test_commands_in_the_docs_exist(path):
         "datasets",
         "evaluate",
         "train",
+        "run",
         "convert",
     }
     targets = set(re.findall(r"`?\bmake ([a-z-]+)`|^make ([a-z-]+)", text, flags=re.MULTILINE))

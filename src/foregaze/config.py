@@ -18,6 +18,13 @@ class Config(BaseModel):
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
+_EXPECTED = {
+    "dict_type": "expected keys and values",
+    "model_type": "expected keys and values",
+    "tuple_type": "expected a list",
+}
+"""Of pydantic's messages those that speak of Python's types."""
+
 _LONGEST_GIVEN = 80
 """Characters of a wrong value that a message repeats."""
 
@@ -92,16 +99,19 @@ def _first_problem(kind: type[Config], error: ValidationError) -> str:
     problems = error.errors()
     unknown = [p for p in problems if p["type"] == "extra_forbidden"]
     problem = (unknown or problems)[0]
-    where = ".".join(str(part) for part in problem["loc"]) or "top level"
+    where = ".".join(str(part) for part in problem["loc"])
     if unknown:
         known = _known_keys(kind, problem["loc"][:-1])
         return f"unknown key {where!r}; known here: {', '.join(known)}"
     if problem["type"] == "missing":
         return f"key {where!r} is missing"
+    what = _EXPECTED.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+    if not problem["loc"]:  # of all keys together, so that a message names those that it is about
+        return what
     given = repr(problem["input"])
     if len(given) > _LONGEST_GIVEN:
         given = f"{given[:_LONGEST_GIVEN]}..."
-    return f"{where}: {problem['msg'].removeprefix('Value error, ')} (given: {given})"
+    return f"{where}: {what} (given: {given})"
 
 
 def _known_keys(kind: type[Config], parents: tuple[int | str, ...]) -> list[str]:

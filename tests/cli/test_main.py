@@ -22,6 +22,7 @@ def test_help_lists_the_commands_that_exist(run):
         "segment",
         "evaluate",
         "train",
+        "run",
         "convert",
         "models",
         "datasets",
