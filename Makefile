@@ -7,7 +7,7 @@ OSIE ?= ../shared/osie
 READY := $(VENV)/.ready
 
 .PHONY: help setup demo test format lint type imports docs check train-default train-deepgaze train-scanpath \
-	train-split explore-scanpath scanpath-table area-calibration \
+	train-split segment-study train-phases explore-scanpath scanpath-table area-calibration \
 	osie-table benchmark benchmark-metrics benchmark-deepgaze benchmark-painting notebooks clean
 
 help:
@@ -18,6 +18,8 @@ help:
 	@echo "make train-default  make the shipped weights again from OSIE (hours)"
 	@echo "make train-scanpath train the shipped scanpath model again, on the run of train-default"
 	@echo "make train-split    train spatial and scanpath models without the literature's test images"
+	@echo "make segment-study  measure what segments are worth, into docs/segment-study.md (hours)"
+	@echo "make train-phases   mouse traces, fixations, scanpaths on OSIE in one pipeline"
 	@echo "make explore-scanpath  compare what the scanpath model may see"
 	@echo "make train-deepgaze train the heads of DeepGaze I, II, IIE and III on OSIE, by folds"
 	@echo "make osie-table     score baselines and models on OSIE out of fold, into docs/osie.md"
@@ -84,6 +86,12 @@ train-split: setup
 	$(BIN)/foregaze train configs/osie-split-default.yaml --set data.root=$(OSIE) --output runs/osie-split-default --resume
 	$(BIN)/foregaze train configs/osie-split-scanpath.yaml --set data.root=$(OSIE) --output runs/osie-split-scanpath --resume
 	$(BIN)/foregaze train configs/osie-split-deepgaze3.yaml --set data.root=$(OSIE) --output runs/osie-split-deepgaze3 --resume
+
+segment-study: setup
+	$(BIN)/python tools/segment_study.py --osie $(OSIE)
+
+train-phases: setup
+	$(BIN)/foregaze run configs/pipelines/osie.yaml --set base.data.root=$(OSIE) --output runs/three-phases --resume
 
 explore-scanpath: setup
 	$(BIN)/python tools/explore_scanpath.py
