@@ -142,7 +142,14 @@ REFUSED = {
     "no device": (["base.trainer.devices=0"], "trainer.devices: Input should be greater than"),
     "precision": (["base.trainer.precision=fp8"], "trainer.precision: Input should be '32-true'"),
     "accelerator": (["base.trainer.accelerator=abacus"], "stage 'first': trainer: "),
-    "machines": (["base.trainer.num_nodes=2"], "trainer.num_nodes: a run has one machine"),
+    "machines": (
+        ["base.trainer.num_nodes=2", "base.workers=1"],
+        "trainer.num_nodes is 2: set NODE_RANK",
+    ),
+    "workers of machines": (
+        ["base.trainer.num_nodes=2", "base.workers=2"],
+        "with trainer.num_nodes above 1, workers must be 1",
+    ),
     "epochs": (
         ["base.branches=[{name: h, stages: [{name: s, epochs: -1}]}]"],
         "branches.0.stages.0.epochs: Input should be greater than or equal to 1 (given: -1)",

@@ -256,7 +256,11 @@ def test_the_plan_tells_sizes_inputs_and_states(whole, pipeline_of, tmp_path):
         (["base.data.root=nowhere"], "stage 'mouse': nowhere/stimuli: no such folder"),
         (["stages.1.recipe.metrics=[LX]"], "stage 'eye': .*'LX'"),
         (["stages.1.recipe.trainer.accelerator=abacus"], "stage 'eye': trainer: .*'abacus'"),
-        (["stages.1.recipe.trainer.num_nodes=2"], "stage 'eye': trainer.num_nodes: a run has one"),
+        (
+            ["stages.1.recipe.trainer.num_nodes=2"],
+            "all stages run on as many machines, not 1, 2",
+        ),
+        (["base.trainer.num_nodes=2"], "trainer.num_nodes is 2: set NODE_RANK, MASTER_ADDR, MAST"),
         (["base.model.segmenter_settings={row: 2}"], "stage 'mouse': grid: unknown key 'row'"),
     ],
 )

@@ -19,6 +19,7 @@ from foregaze.training.dataset import training_data
 from foregaze.training.examples import Examples
 from foregaze.training.fitting import fit_stage
 from foregaze.training.guided_recipe import GuidedRecipe
+from foregaze.training.machines import Machines
 from foregaze.training.model_features import SEMANTIC, FrozenSaliency, Layouts, ModelFeatures
 from foregaze.training.module import BranchTraining
 from foregaze.training.recipe import RunPlan, Stage
@@ -106,8 +107,9 @@ def train_branch(
     for stage in branch.stages:
         module = _stage_module(recipe, output, part, number, stage, seed, model)
         fit_stage(module, recipe.trainer, folder / stage.name, on_epoch)
-    card = {"part": part.name, "seed": seed}
-    save_checkpoint(model, branch_path(output, part.name, branch.name, seed), card)
+    if Machines(recipe.trainer.num_nodes).leads:
+        card = {"part": part.name, "seed": seed}
+        save_checkpoint(model, branch_path(output, part.name, branch.name, seed), card)
 
 
 def _stage_module(

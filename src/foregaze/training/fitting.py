@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from foregaze.errors import ConfigError, OutputError
+from foregaze.training.machines import Machines
 from foregaze.training.module import BranchTraining
 from foregaze.training.recipe import Stage, TrainerConfig
 
@@ -72,11 +73,7 @@ class _LeastRate(Callback):
 
 def check_trainer(config: TrainerConfig) -> None:
     """Raise a `ConfigError` if this machine has not what a recipe's trainer asks for."""
-    if config.num_nodes > 1:
-        raise ConfigError(
-            "trainer.num_nodes: a run has one machine; give its accelerators as trainer.devices, "
-            "and run other folds on other machines (parts: [fold-0], ...)"
-        )
+    Machines(config.num_nodes)
     _silence_lightning()
     try:
         lightning.Trainer(

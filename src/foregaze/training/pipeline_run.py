@@ -14,6 +14,7 @@ from foregaze.training.dataset import training_data
 from foregaze.training.filling import OnProgress
 from foregaze.training.guided_recipe import GuidedRecipe
 from foregaze.training.handing_on import check_features, started, take_over
+from foregaze.training.machines import Machines
 from foregaze.training.pipeline import Pipeline, Run, read_pipeline, resolve
 from foregaze.training.recipe import RunPlan
 from foregaze.training.run import check_inputs, train, what_is_made
@@ -121,16 +122,28 @@ def run_pipeline(
     """
     runs = resolve(pipeline, output)
     plan(runs)
+    machines = _machines(runs)
+    machines.meet()
     by_name = {run.stage.name: run for run in runs}
     for run in runs:
         with _naming(run):
             check_inputs(run.recipe, with_starts=run.stage.after is None)
             if run.stage.after is not None:
                 _check_handing_on(by_name[run.stage.after], run)
-    _claim(pipeline, output, resume=resume)
+    if machines.leads:
+        _claim(pipeline, output, resume=resume)
     for run in runs:
         report = train(run.recipe, run.output, resume=True, on_progress=on_progress)
         on_stage(run, report)
+
+
+def _machines(runs: list[Run]) -> Machines:
+    """Those that all stages run on."""
+    counts = [run.recipe.trainer.num_nodes for run in runs]
+    if len(set(counts)) > 1:
+        numbers = ", ".join(map(str, counts))
+        raise ConfigError(f"trainer.num_nodes: all stages run on as many machines, not {numbers}")
+    return Machines(counts[0])
 
 
 def _check_handing_on(before: Run, run: Run) -> None:

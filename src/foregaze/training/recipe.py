@@ -203,6 +203,15 @@ class RunPlan(Config):
         return [part_without(k) for k in combinations(range(self.data.folds), held_out[part])]
 
     @model_validator(mode="after")
+    def _machines_fit_one_branch(self) -> "RunPlan":
+        if self.trainer.num_nodes > 1 and self.workers > 1:
+            raise ValueError(
+                "several machines fit one branch at a time: with trainer.num_nodes above 1, "
+                "workers must be 1"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _patience_has_images(self) -> "RunPlan":
         stages = [stage for branch in self.branches for stage in branch.stages]
         held = self.data.validation_images or self.data.fold_scheme == "published"

@@ -45,6 +45,7 @@ from foregaze.training.filling import (
 )
 from foregaze.training.fitting import check_trainer, end_with_parent
 from foregaze.training.guided_recipe import GuidedRecipe
+from foregaze.training.machines import Machines
 from foregaze.training.recipe import RunPlan
 from foregaze.training.recipes import read_recipe
 from foregaze.training.scanpath_recipe import ScanpathRecipe
@@ -66,7 +67,8 @@ def train(recipe: RunPlan, output: Path, *, resume: bool, on_progress: OnProgres
         on_progress: See `OnProgress`.
 
     Returns:
-        The report over all folds that were trained, or None where there are none.
+        The report over all folds that were trained, or None where there are none, or this machine
+        is not the first of several.
 
     Raises:
         OutputError: If `output` cannot be used.
@@ -76,6 +78,11 @@ def train(recipe: RunPlan, output: Path, *, resume: bool, on_progress: OnProgres
     """
     dataset = training_data(recipe.data)
     parts = [make_part(recipe, dataset, name) for name in recipe.part_names()]
+    machines = Machines(recipe.trainer.num_nodes)
+    machines.meet()
+    if not machines.leads:
+        _take_part(recipe, output, parts, machines, on_progress)
+        return None
     check_inputs(recipe)
     _claim_output(recipe, output, resume=resume)
     with _workers(recipe) as (pool, epochs):
@@ -84,6 +91,7 @@ def train(recipe: RunPlan, output: Path, *, resume: bool, on_progress: OnProgres
         if jobs or (unscored and isinstance(recipe, GuidedRecipe)):  # which is scored by the stores
             fill_segments(recipe, dataset, output, pool, on_progress)
             fill_features(recipe, dataset, parts, pool, on_progress)
+        machines.tell(str(output), [(part.name, number, seed) for part, number, seed in jobs])
         if jobs:
             _train_branches(recipe, output, jobs, pool, epochs, on_progress)
         models = {part.name: _assemble(recipe, dataset, output, part) for part in parts}
@@ -95,6 +103,21 @@ def train(recipe: RunPlan, output: Path, *, resume: bool, on_progress: OnProgres
     report = merge(reports)
     report.save(output / "report.json")
     return report
+
+
+def _take_part(
+    recipe: RunPlan,
+    output: Path,
+    parts: list[Part],
+    machines: Machines,
+    on_progress: OnProgress,
+) -> None:
+    """Fit the branches that the first machine names, together with it."""
+    by_name = {part.name: part for part in parts}
+    jobs = [(by_name[name], number, seed) for name, number, seed in machines.hear(str(output))]
+    if jobs:
+        with _workers(recipe) as (pool, epochs):
+            _train_branches(recipe, output, jobs, pool, epochs, on_progress)
 
 
 def _report_path(output: Path, part: Part) -> Path:
