@@ -33,5 +33,5 @@ class ViewerModel(Predictor):
         self.name = "viewer"
         self.sees_history, self.starts = sees_history, starts
 
-    def _on(self, image, centerbias, pixels_per_degree, dataset):
+    def _on(self, image, centerbias, pixels_per_degree, dataset, segments):
         return Viewer(image.shape[:2])
