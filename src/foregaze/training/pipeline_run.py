@@ -5,9 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from foregaze.errors import ConfigError, ForegazeError, OutputError, WeightsError
+from foregaze.errors import ConfigError, ForegazeError, WeightsError
 from foregaze.evaluation.report import Report
 from foregaze.training.branch import make_part
 from foregaze.training.dataset import training_data
@@ -17,7 +15,7 @@ from foregaze.training.handing_on import check_features, started, take_over
 from foregaze.training.machines import Machines
 from foregaze.training.pipeline import Pipeline, Run, read_pipeline, resolve
 from foregaze.training.recipe import RunPlan
-from foregaze.training.run import check_inputs, train, what_is_made
+from foregaze.training.run import begin_output, check_inputs, train, what_is_made
 
 KEPT = "pipeline.yaml"
 """File of an output folder with the pipeline that it was begun with."""
@@ -179,12 +177,4 @@ def _claim(pipeline: Pipeline, output: Path, *, resume: bool) -> None:
         if _what_is_made(read_pipeline(kept), output) != _what_is_made(pipeline, output):
             raise ConfigError(f"{output}: was begun with another pipeline; see {kept}")
         return
-    try:
-        if output.exists() and (not output.is_dir() or any(output.iterdir())):
-            raise OutputError(
-                f"{output}: exists and is not empty; give another --output, or --resume"
-            )
-        output.mkdir(parents=True, exist_ok=True)
-        kept.write_text(yaml.safe_dump(pipeline.model_dump(mode="json"), sort_keys=False))
-    except OSError as error:
-        raise OutputError(f"{output}: cannot be written ({error})") from error
+    begin_output(kept, pipeline)

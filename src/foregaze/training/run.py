@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import yaml
 
+from foregaze.config import Config
 from foregaze.data.centerbias import CenterBias
 from foregaze.errors import ConfigError, DataError, OutputError
 from foregaze.evaluation.evaluate import evaluate, known_metrics
@@ -131,13 +132,23 @@ def _claim_output(recipe: RunPlan, output: Path, *, resume: bool) -> None:
         if what_is_made(read_recipe(kept)) != what_is_made(recipe):
             raise ConfigError(f"{output}: was begun with another recipe; see {kept}")
         return
+    begin_output(kept, recipe)
+
+
+def begin_output(kept: Path, config: Config) -> None:
+    """Make a run's folder, and leave in it what it was begun with.
+
+    Raises:
+        OutputError: If the folder is not empty, or cannot be written.
+    """
+    output = kept.parent
     try:
         if output.exists() and (not output.is_dir() or any(output.iterdir())):
             raise OutputError(
                 f"{output}: exists and is not empty; give another --output, or --resume"
             )
         output.mkdir(parents=True, exist_ok=True)
-        kept.write_text(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
+        kept.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
     except OSError as error:
         raise OutputError(f"{output}: cannot be written ({error})") from error
 
