@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foregaze.cli.output import check_folder
+from foregaze.cli.train import say_trained
 
 if TYPE_CHECKING:
+    from foregaze.evaluation.report import Report
+    from foregaze.training.pipeline import Run
     from foregaze.training.pipeline_run import PlannedPart
 
 
@@ -51,18 +54,9 @@ def run(
         return
     with ProgressDisplay() as show:
 
-        def tell(finished: object, report: object) -> None:
-            from foregaze.evaluation.report import Report
-            from foregaze.training.pipeline import Run
-
-            assert isinstance(finished, Run)
+        def tell(finished: "Run", report: "Report | None") -> None:
             typer.echo(f"stage {finished.stage.name}: {finished.recipe.name}")
-            if isinstance(report, Report):
-                typer.echo("Out of fold: each image scored by the model that did not train on it.")
-                typer.echo(report.table())
-                typer.echo(f"report: {finished.output / 'report.json'}")
-            for part in finished.recipe.part_names():
-                typer.echo(f"model ({part}): {finished.output / part / 'model.safetensors'}")
+            say_trained(finished.recipe, finished.output, report)
 
         run_pipeline(resolved, output, resume=resume, on_progress=show, on_stage=tell)
 

@@ -1,11 +1,15 @@
 """`foregaze train`: run a recipe."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from foregaze.cli.output import check_folder
+
+if TYPE_CHECKING:
+    from foregaze.evaluation.report import Report
+    from foregaze.training.recipe import RunPlan
 
 
 def train(
@@ -46,9 +50,14 @@ def train(
     resolved = read_recipe(recipe, overrides)
     with ProgressDisplay() as show:
         report = run_recipe(resolved, output, resume=resume, on_progress=show)
+    say_trained(resolved, output, report)
+
+
+def say_trained(recipe: "RunPlan", output: Path, report: "Report | None") -> None:
+    """Print what a run found and left."""
     if report is not None:
         typer.echo("Out of fold: each image scored by the model that was not trained on it.")
         typer.echo(report.table())
         typer.echo(f"report: {output / 'report.json'}")
-    for part in resolved.part_names():
+    for part in recipe.part_names():
         typer.echo(f"model ({part}): {output / part / 'model.safetensors'}")
