@@ -148,7 +148,7 @@ def modulated(row: Row, count: int) -> list[ModulatedImage]:
         seen = features[view]
         layout = layouts.of(view, features, seen)
         taps = [x[None] for n, x in seen.items() if n >= 0]
-        guidance = head.guidance(taps, guide_of(seen, layout))
+        guidance = head.guidance(taps, guide_of(seen, layout, torch.device("cpu")))
         assert guidance is not None
         gamma, beta = gamma_and_beta(guidance, head.saliency.first.weights)
         pixels = dataset.stimuli[image]

@@ -31,6 +31,10 @@ class OutputError(ForegazeError):
     """A place that results cannot be written to."""
 
 
+class TrainingError(ForegazeError):
+    """Training that cannot go on."""
+
+
 class UnknownNameError(ForegazeError):
     """A name that a registry does not hold."""
 

@@ -97,6 +97,7 @@ def test_what_is_said_of_a_checkpoint_follows_its_files(toys, toy):
     assert SegmentAnythingNetwork(str(toy)).made_with == said
     assert sorted(said) == [
         "config_sha256",
+        "device",
         "model_sha256",
         "preprocessor_config_sha256",
         "transformers",

@@ -18,11 +18,28 @@ from torch import Tensor, nn
 from foregaze.models.deepgaze_networks import Convolution
 from foregaze.models.guided import GuidedHead, GuidedModel, PaintedHead, SegmentModel
 from foregaze.models.spade_networks import SpadeConvolution
-from tests.models.plain_deepgaze import FlexibleScanpathEncoding, encode_scanpath, mix
-from tests.models.plain_layers import Bias, Finalizer, LayerNorm, pointwise, resize_nearest
+from tests.models.plain_deepgaze import FlexibleScanpathEncoding, mix
+from tests.models.plain_layers import Bias, Finalizer, LayerNorm, pointwise
 
 Guidance = Tensor | None
 """The guidance map at the image's size, (B, G, H, W)."""
+
+
+def encode_cells(
+    x_hist: Float[Tensor, "B T"],
+    y_hist: Float[Tensor, "B T"],
+    image: tuple[int, int],
+    grid: tuple[int, int],
+) -> Float[Tensor, "B 3*T R S"]:
+    """Offsets and distance of every cell's middle from each fixation; NaN where it is missing."""
+    borders = [
+        torch.linspace(0, side, cells + 1, dtype=x_hist.dtype)
+        for side, cells in zip(image, grid, strict=True)
+    ]
+    rows, columns = ((b[1:] + b[:-1]) / 2 for b in borders)
+    dx = (columns - x_hist[:, :, None, None]).expand(-1, -1, *grid)
+    dy = (rows[:, None] - y_hist[:, :, None, None]).expand(-1, -1, *grid)
+    return torch.cat([dx, dy, torch.hypot(dx, dy)], dim=1)
 
 
 # Section 5: the SPADE norm
@@ -136,8 +153,8 @@ class PlainComponent(nn.Module):
         if self.encoding is not None:
             assert x_hist is not None
             assert y_hist is not None
-            encoded = encode_scanpath(x_hist, y_hist, centerbias.shape[-2:])
-            scanpath = F.softplus(self.encoding(resize_nearest(encoded, grid)))
+            encoded = encode_cells(x_hist, y_hist, centerbias.shape[-2:], grid)
+            scanpath = F.softplus(self.encoding(encoded))
             for layer in self.scanpath:
                 scanpath = F.softplus(layer(scanpath, guidance))
             parts.append(scanpath)

@@ -15,7 +15,7 @@ from foregaze.models.deepgaze_networks import (
     layers_of,
     published_networks,
 )
-from foregaze.ops.nearest import CompactGrid
+from foregaze.ops.nearest import CompactGrid, nearest_index
 from tests.models.plain_deepgaze import (
     FixationSelectionNetwork,
     FlexibleScanpathEncoding,
@@ -98,12 +98,19 @@ def histories() -> tuple[Tensor, Tensor]:
     return x_hist, y_hist
 
 
+def sampled(size, readout):
+    """The pixels that the published models take for cells."""
+    return map(nearest_index, size, readout)
+
+
 def test_scanpath_networks_are_the_plain_ones():
     fused, plain = ScanpathNetworks(K, 4), [ScanpathNetwork() for _ in range(K)]
     give_same_numbers(fused, plain)
     size, readout = (45, 61), (12, 16)
     x_hist, y_hist = histories()
-    ours = fused(history_offsets(x_hist, y_hist, size, readout)).reshape(3, K, 16, *readout)
+    ours = fused(history_offsets(x_hist, y_hist, *sampled(size, readout))).reshape(
+        3, K, 16, *readout
+    )
     encoded = resize_nearest(encode_scanpath(x_hist, y_hist, size), readout)
     theirs = torch.stack([network(encoded) for network in plain], 1)
     assert_close(ours, theirs, atol=1e-9)
@@ -118,7 +125,7 @@ def test_scanpath_encoding_is_that_of_the_reference(dtype):
         views[f"encoding0.{key}"].copy_(tensor)
     size, readout = (tuple(arrays[key].tolist()) for key in ("size", "readout_shape"))
     given = (arrays["x_hist"].to(dtype), arrays["y_hist"].to(dtype))
-    offsets = history_offsets(*given, size, readout)
+    offsets = history_offsets(*given, *sampled(size, readout))
     encoded = torch.cat([offsets[:, :, i].reshape(3, 4, *readout) for i in range(3)], 1)
     theirs = arrays["encoded"].nan_to_num(0)
     torch.testing.assert_close(encoded, theirs.to(dtype), rtol=2e-7, atol=0)
@@ -132,7 +139,7 @@ def test_scanpath_encoding_is_that_of_the_reference(dtype):
 
 def test_offsets_lead_from_the_fixation_to_the_sampled_pixels():
     x_hist, y_hist = torch.tensor([[10.5, torch.nan]]), torch.tensor([[4.0, torch.nan]])
-    dx, dy, distance, present = history_offsets(x_hist, y_hist, (8, 12), (2, 3))[0, 0]
+    dx, dy, distance, present = history_offsets(x_hist, y_hist, *sampled((8, 12), (2, 3)))[0, 0]
     assert dx.tolist() == [-10.5, -6.5, -2.5] * 2  # columns 0, 4 and 8
     assert dy.tolist() == [-4.0] * 3 + [0.0] * 3  # rows 0 and 4
     assert torch.equal(distance, torch.hypot(dx, dy))
@@ -142,7 +149,7 @@ def test_offsets_lead_from_the_fixation_to_the_sampled_pixels():
 @pytest.mark.parametrize("y", [torch.nan, 7.0])
 def test_where_there_is_no_fixation_everything_is_zero(y):
     x_hist, y_hist = torch.tensor([[3.0, torch.nan]]), torch.tensor([[5.0, y]])
-    offsets = history_offsets(x_hist, y_hist, (8, 12), (2, 3))
+    offsets = history_offsets(x_hist, y_hist, *sampled((8, 12), (2, 3)))
     assert torch.equal(offsets[0, 1], torch.zeros(4, 6))
     assert offsets[0, 0, 3].tolist() == [1.0] * 6
 

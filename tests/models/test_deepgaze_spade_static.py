@@ -38,6 +38,16 @@ def test_networks_have_the_published_numbers_of_parameters():
     assert trained(head.scanpath) == 4_368
 
 
+def test_vectors_are_frozen_with_the_network_that_sees_them():
+    head = toy("static").head
+    head.freeze("selection")
+    assert head.embedding.requires_grad
+    assert trained(head.fixation_selection) == 0
+    head.freeze("saliency")
+    assert not head.embedding.requires_grad
+    assert trained(head.saliency) == 0
+
+
 @torch.inference_mode()
 def test_renamed_segments_with_their_vectors_renamed_are_the_same():
     model = toy("static")

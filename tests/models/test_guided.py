@@ -9,8 +9,10 @@ from foregaze.models.checkpoint import load_checkpoint, save_checkpoint
 from foregaze.models.checkpoint_file import read_tensors
 from foregaze.models.deepgaze_config import BackboneConfig
 from foregaze.models.guided import check_ids
+from foregaze.models.scene import Scene
 from tests.models.toy_guided import (
     BATCH,
+    COMPONENTS,
     EVERY,
     HEIGHT,
     PAINTED,
@@ -90,6 +92,25 @@ def test_past_fixations_matter_to_models_that_see_them_and_not_to_others(name):
         moved = [x + 9 for x in past] if matter else ()
         differs = (model(images, prior, *moved, **options) - ours).abs().amax((-2, -1)) > 1e-3
         assert differs.tolist() == [matter, matter, False]
+
+
+@torch.inference_mode()
+def test_a_mirrored_past_has_mirrored_offsets():
+    """Cells are large: where they are taken to be matters."""
+    model = toy("dinogaze")
+    grid = model.grid((64, 96))
+    scene = Scene(torch.zeros(1, COMPONENTS, 4, 6, dtype=torch.float64))
+    flat = torch.zeros(1, *grid.size, dtype=torch.float64)
+    seen = []
+    model.head.scanpath.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    x, y = torch.full((2, 1, 4), torch.nan, dtype=torch.float64)
+    x[:, 0], y[:, 0] = 20.0, 10.0
+    for past in (x, 96 - x):
+        model.density(scene, grid, flat, past, y)
+    (dx, dy, *_), (mirrored, same, *_) = (offsets[0, 0].reshape(4, 4, 6) for offsets in seen)
+    assert torch.equal(mirrored, -dx.flip(-1))
+    assert torch.equal(same, dy)
+    assert dx[0].tolist() == [-12.0, 4.0, 20.0, 36.0, 52.0, 68.0]
 
 
 @ALL

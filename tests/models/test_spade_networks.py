@@ -14,7 +14,7 @@ from foregaze.models.spade_networks import (
     SpadeSaliencyNetworks,
     SpadeScanpathNetworks,
 )
-from foregaze.ops.nearest import CompactGrid
+from foregaze.ops.nearest import CompactGrid, nearest_index
 from tests.models.plain_deepgaze import encode_scanpath
 from tests.models.plain_layers import resize_nearest
 from tests.models.plain_spade import PlainLayer
@@ -24,6 +24,7 @@ from tests.models.toy_heads import assert_close, numbers
 K, G, HIDDEN, H, W, B = 3, 4, 5, 6, 7, 2
 SIZE = (H, W)
 IMAGE = (51, 61)
+CELLS = tuple(map(nearest_index, IMAGE, SIZE))
 
 
 def drawn(module: nn.Module) -> nn.Module:
@@ -84,7 +85,7 @@ def scanpath_networks() -> SpadeScanpathNetworks:
 def test_scanpath_networks_are_the_plain_layers(guidance):
     ours = drawn(scanpath_networks())
     x_hist, y_hist = 60 * numbers(44, B, 2).sigmoid(), 50 * numbers(45, B, 2).sigmoid()
-    found = ours(history_offsets(x_hist, y_hist, IMAGE, SIZE), ours.modulations(guidance))
+    found = ours(history_offsets(x_hist, y_hist, *CELLS), ours.modulations(guidance))
     encoded = resize_nearest(encode_scanpath(x_hist, y_hist, IMAGE), SIZE)
     for k in range(K):
         theirs = torch.zeros(B, 128, H, W, dtype=torch.float64)
@@ -102,7 +103,7 @@ def test_without_any_fixation_rounding_does_not_become_scanpath_features(guidanc
     """The norm of a constant: its rounding, divided by the square root of 1e-12."""
     ours = scanpath_networks()
     missing = torch.full((B, 2), torch.nan)
-    offsets = history_offsets(missing, missing, IMAGE, SIZE)
+    offsets = history_offsets(missing, missing, *CELLS)
     found = ours(offsets, ours.modulations(guidance.float()))
     exact = ours.double()(offsets.double(), ours.modulations(guidance))
     assert_close(found.double(), exact, atol=1e-5)
@@ -111,7 +112,7 @@ def test_without_any_fixation_rounding_does_not_become_scanpath_features(guidanc
 def test_without_any_fixation_gradients_are_finite(guidance):
     ours = drawn(scanpath_networks())
     missing = torch.full((B, 2), torch.nan, dtype=torch.float64)
-    offsets = history_offsets(missing, missing, IMAGE, SIZE)
+    offsets = history_offsets(missing, missing, *CELLS)
     found = (numbers(46, B, K, 16, H * W) * ours(offsets, ours.modulations(guidance))).sum()
     gradients = torch.autograd.grad(found, list(ours.parameters()))
     assert all(x.isfinite().all() for x in gradients)

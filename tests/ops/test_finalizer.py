@@ -76,6 +76,13 @@ def test_matrix_is_the_published_blur_of_repeated_cells(sigma, generator):
         assert_close(vertical[k] @ x[0, 0] @ horizontal[k].T, theirs, atol=1e-13)
 
 
+@pytest.mark.parametrize("sigma", [0.0, -0.5])
+def test_a_width_that_training_takes_to_zero_leaves_cells_as_they_are(sigma):
+    width = torch.tensor([sigma, 1.0], dtype=torch.float64)
+    matrix = blur_matrix(width, nearest_index(5, 10), 5)
+    assert_close(matrix[0], torch.eye(5).double().repeat_interleave(2, 0), atol=1e-13)
+
+
 def test_matrix_keeps_constants():
     widths = torch.tensor([0.2, 3.0, 50.0], dtype=torch.float64)
     matrix = blur_matrix(widths, nearest_index(4, 30), 4)

@@ -87,6 +87,17 @@ def test_a_crop_predicts_only_fixations_that_it_shows(varied, mirrored):
     assert outside.any()  # a history may lie beside the crop
 
 
+def test_validation_may_predict_all_fixations_of_an_image(varied):
+    told, view = len(varied._told[1].xy), View(1, False)
+    assert 40 < told < 1000
+    assert len(varied.drawn(view).cell) == 40
+    varied.validation_histories = 1000
+    every = varied.drawn(view)
+    assert len(every.cell) == told
+    assert len(np.unique(every.at, axis=0)) == len(np.unique(varied._told[1].xy[:, 0], axis=0))
+    assert len(varied.drawn(view._replace(draw=(3, 4))).cell) == 40
+
+
 @pytest.mark.parametrize("variant", [0, 1, 2])
 def test_the_center_bias_of_a_mirrored_crop_is_mirrored(varied, variant):
     plain, mirrored = (varied.prior(View(1, m, (), variant)) for m in (False, True))

@@ -6,7 +6,8 @@ from collections import defaultdict
 import pytest
 import torch
 
-from foregaze.training.fitting import fit_stage
+from foregaze.errors import TrainingError
+from foregaze.training.fitting import device_of, fit_stage
 from foregaze.training.module import BranchTraining
 from foregaze.training.recipe import TrainerConfig
 from tests.training.toy_guided import guided, stage_module
@@ -73,6 +74,36 @@ def test_patience_ends_training_and_the_best_epoch_is_kept(module_of, scripted, 
     assert fitted(module, tmp_path / "stage") == 4
     assert sorted(weights) == [0, 1, 2, 3]
     assert_same(module.state_dict(), weights[1])
+
+
+def test_patience_counts_from_the_weights_that_training_begins_with(module_of, scripted, tmp_path):
+    module = module_of(**VALIDATED, stage={"epochs": 9, "patience": 2})
+    initial = copy.deepcopy(module.state_dict())
+    scripted(5.0, 1.0, 2.0, 3.0, 4.0, 9.0, 9.0, 9.0, 9.0, 9.0)
+    assert fitted(module, tmp_path / "stage") == 2
+    assert_same(module.state_dict(), initial)
+
+
+@pytest.mark.parametrize("patience", [None, 2])
+@pytest.mark.parametrize("images", ["training", "validation"])
+def test_a_likelihood_that_is_no_number_ends_training(
+    module_of, monkeypatch, tmp_path, images, patience
+):
+    module = module_of(**VALIDATED, stage={"epochs": 3, "patience": patience})
+    original = BranchTraining._bits
+
+    def bits(self, batch):
+        fails = self.trainer.training == (images == "training") and self.current_epoch == 1
+        return original(self, batch) * (torch.nan if fails else 1.0)
+
+    monkeypatch.setattr(BranchTraining, "_bits", bits)
+    message = f"stage 'eye', epoch 2: the likelihood of {images} images is no finite number"
+    with pytest.raises(TrainingError, match=message):
+        fitted(module, tmp_path / "stage")
+
+
+def test_networks_run_where_the_trainer_does():
+    assert device_of(CPU) == torch.device("cpu")
 
 
 def test_without_patience_all_epochs_are_run(module_of, scripted, tmp_path):

@@ -41,6 +41,11 @@ def test_what_is_wrong_is_named_in_one_line(changes, message):
 def test_patience_may_use_the_validation_images_of_published_folds():
     recipe = guided(ROOT, ROOT, stage={"patience": 2}, data={"fold_scheme": "published"})
     assert recipe.branches[0].stages[0].patience == 2
+    changes = {"stage": {"patience": 2}, "parts": ["fold-0", "all"]}
+    with pytest.raises(ConfigError, match="patience needs validation images"):  # "all" has none
+        guided(ROOT, ROOT, data={"fold_scheme": "published"}, **changes)
+    published = {"fold_scheme": "published", "validation_images": 2}
+    assert guided(ROOT, ROOT, data=published, **changes).parts == ("fold-0", "all")
 
 
 def test_a_model_that_sees_segments_says_how_they_are_made():

@@ -170,6 +170,16 @@ def test_another_architecture_and_a_missing_file_are_refused(recipe_of, tmp_path
         started(wider, 0, path)
 
 
+def test_models_on_other_features_are_refused(recipe_of, tmp_path):
+    path = kept(trained(recipe_of("dinogaze-spade")), tmp_path / "spade.safetensors")
+    same = recipe_of("dinogaze-spade", model={"semantic_tap": 1})  # the last, as before
+    assert heads(started(same, 0, path)).keys() == heads(trained(same)).keys()
+    with pytest.raises(WeightsError, match="was trained with semantic_tap -1, and would go on wi"):
+        started(recipe_of("dinogaze-spade", model={"semantic_tap": 0}), 0, path)
+    with pytest.raises(WeightsError, match=r"was trained with downsample 1\.0, and would go on"):
+        started(recipe_of("dinogaze-spade", model={"downsample": 2.0}), 0, path)
+
+
 def test_a_seed_decides_what_starts_as_drawn(recipe_of, tmp_path):
     path = kept(trained(recipe_of()), tmp_path / "before.safetensors")
     recipe = recipe_of(model={"history": 4}, start={"": str(path)}, seeds=[0, 1])

@@ -8,6 +8,7 @@ from foregaze.errors import DataError, ShapeError
 from foregaze.models.deepgaze import create_frozen
 from foregaze.ops.painting import lay_out
 from foregaze.segmentation import make_segmenter
+from foregaze.training import model_features
 from foregaze.training.branch import make_part, stored_features
 from foregaze.training.components import component_of, initial_model
 from foregaze.training.frames import View
@@ -99,6 +100,14 @@ def test_other_weights_have_other_keys(made):
     assert not set(features.keys(VIEWS[0]).values()) & set(other.keys(VIEWS[0]).values())
 
 
+def test_a_network_that_sees_fewer_pixels_has_other_keys(made):
+    _, features = made()
+    _, fewer = made(model={"downsample": 2.0})
+    assert not set(features.keys(VIEWS[0]).values()) & set(fewer.keys(VIEWS[0]).values())
+    shapes = [tuple(fewer[VIEWS[0]][n].shape[1:]) for n in (0, 1)]
+    assert shapes == [tuple(side // 2 for side in features[VIEWS[0]][n].shape[1:]) for n in (0, 1)]
+
+
 def layouts(recipe, output, most=6, **changes):
     keys = read_segment_keys(output) | changes.get("keys", {})
     for name in changes.get("without", ()):
@@ -133,6 +142,18 @@ def test_a_layout_is_made_once(made, output, monkeypatch):
         kept.of(VIEWS[1], features, features[VIEWS[1]])
 
 
+def test_layouts_that_find_no_room_are_made_again(made, output, monkeypatch):
+    recipe, features = made()
+    seen = features[VIEWS[0]]
+    kept = layouts(recipe, output).of(VIEWS[0], features, seen)
+    monkeypatch.setattr(model_features, "_KEPT_BYTES", 1)
+    forgetful = layouts(recipe, output)
+    first, again = (forgetful.of(VIEWS[0], features, seen) for _ in range(2))
+    assert again is not first
+    for ours, others in zip(again, kept, strict=True):
+        assert torch.equal(ours, others)
+
+
 def test_an_image_without_segments_is_named(made, output):
     recipe, features = made()
     name = features.stimuli.names[0]
@@ -161,7 +182,7 @@ def test_frozen_saliency_is_what_the_head_makes_of_a_view(made, output, variant)
     found, left = frozen.reduced(view, seen, layout, SIZE)
     taps = [seen[number][None] for number in (0, 1)]
     with torch.no_grad():
-        guidance = head.guidance(taps, guide_of(seen, layout))
+        guidance = head.guidance(taps, guide_of(seen, layout, torch.device("cpu")))
         expected = head.saliency_maps(taps, (4, 6), guidance)[0]
     assert torch.equal(found[SALIENCY], expected)
     assert not found[SALIENCY].requires_grad

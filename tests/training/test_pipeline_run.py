@@ -203,6 +203,12 @@ def test_a_run_may_be_resumed_with_other_workers(whole, pipeline_of):
     run(pipeline_of("base.workers=3", "name=renamed"), output, resume=True)
 
 
+def test_a_run_may_be_resumed_under_another_name_of_its_folder(whole, pipeline_of, monkeypatch):
+    output, _ = whole
+    monkeypatch.chdir(output.parent)
+    run(pipeline_of("base.segment_store=elsewhere"), Path(output.name), resume=True)
+
+
 def test_the_plan_tells_sizes_inputs_and_states(whole, pipeline_of, tmp_path):
     output, _ = whole
     for folder, finished in ((tmp_path / "none", False), (output, True)):

@@ -22,6 +22,7 @@ from torch import Tensor
 from foregaze.backbones.downloads import file_sha256, first_line
 from foregaze.backbones.weights import resolve_weights
 from foregaze.errors import ConfigError, ShapeError, WeightsError
+from foregaze.ops.device import device_named
 from foregaze.types import ImageArray, Size
 
 FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
@@ -53,15 +54,16 @@ class SegmentAnythingNetwork:
         WeightsError: If the checkpoint is not there or does not fit.
     """
 
-    def __init__(self, source: str, device: str = "cpu") -> None:
+    def __init__(self, source: str, device: str = "auto") -> None:
         _import_transformers()
         self.source = source
-        self.device = _device(device)
+        self.device = device_named(device)
         folder = _folder(source)
         self.network, self.processor = _load(folder, source)
         self.network.to(self.device)
         self.made_with = {
             "transformers": version("transformers"),
+            "device": self.device.type,
             **{f"{Path(file).stem}_sha256": file_sha256(folder / file) for file in FILES},
         }
 
@@ -198,15 +200,6 @@ def _load(folder: Path, source: str) -> tuple[Any, Any]:
             f"{source}: lacks {len(missing)} of the network's tensors (first: {missing[0]!r})"
         )
     return network.eval().requires_grad_(False), processor
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ConfigError(f"device {name!r} is not available here ({first_line(error)})") from error
-    return device
 
 
 @contextmanager

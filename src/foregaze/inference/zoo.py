@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from foregaze.backbones.weights import is_ready_offline, resolve_weights
 from foregaze.config import make_config
 from foregaze.errors import ConfigError, UnknownNameError, WeightsError
@@ -19,6 +17,7 @@ from foregaze.models.checkpoint import load_checkpoint
 from foregaze.models.checkpoint_file import CHECKPOINT_SUFFIX, read_header
 from foregaze.models.deepgaze_config import DeepGazeConfig
 from foregaze.models.deepgaze_release import RELEASES
+from foregaze.ops.device import device_named
 
 
 @dataclass(frozen=True)
@@ -177,7 +176,7 @@ def load_model(
         WeightsError: If weights are missing or do not fit.
         ConfigError: If the device is not there, or an option is not for this model.
     """
-    target = _device(device)
+    target = device_named(device)
     if precision not in PRECISIONS:
         raise UnknownNameError("precision", precision, PRECISIONS)
     if _deepgaze_architecture(name) is not None:
@@ -227,15 +226,3 @@ def _checkpoint_path(name: str, checkpoint: str | Path | None) -> Path:
     if checkpoint is not None and name.endswith(CHECKPOINT_SUFFIX):
         raise WeightsError(f"model {name!r} is a checkpoint itself; give one of the two")
     raise UnknownNameError("model", name, [*ZOO, f"(path of a {CHECKPOINT_SUFFIX} file)"])
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        first_line = str(error).splitlines()[0]
-        raise ConfigError(f"device {name!r} is not available here ({first_line})") from error
-    return device

@@ -29,7 +29,7 @@ from foregaze.models.deepgaze_networks import (
 )
 from foregaze.models.scene import Guide, Scene, SceneHead, SceneModel
 from foregaze.ops.finalizer import FinerGrid
-from foregaze.ops.nearest import CompactGrid
+from foregaze.ops.nearest import CompactGrid, nearest_index
 
 
 class DeepGaze3Config(DeepGazeConfig):
@@ -82,7 +82,8 @@ class DeepGaze3Head(SceneHead):
         """See `SceneHead`."""
         h, w = scene.saliency.shape[-2:]
         x_hist, y_hist = history
-        offsets = history_offsets(x_hist, y_hist, grid.image_size, (h, w))
+        rows, columns = map(nearest_index, grid.image_size, (h, w))
+        offsets = history_offsets(x_hist, y_hist, rows, columns)
         scanpath = self.scanpath(offsets.to(scene.saliency.dtype))
         readout = self.fixation_selection(scene.saliency.flatten(-2), scanpath, None)
         everywhere = CompactGrid.of([(h, w)], (h, w))

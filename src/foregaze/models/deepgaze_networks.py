@@ -16,12 +16,12 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from foregaze.ops.finalizer import FinerGrid, component_log_densities
-from foregaze.ops.nearest import CompactGrid, nearest_index
+from foregaze.ops.nearest import CompactGrid
 from foregaze.ops.pointwise import (
     Layer,
     apply_layer,
@@ -29,7 +29,6 @@ from foregaze.ops.pointwise import (
     standardize,
     standardize_maps,
 )
-from foregaze.types import Size
 
 Views = dict[str, Tensor]
 """Parameters of one component by their published names, in their published shapes; writable."""
@@ -239,23 +238,25 @@ def wide_layers(
 
 
 def history_offsets(
-    x_hist: Float[Tensor, "B T"], y_hist: Float[Tensor, "B T"], size: Size, readout: Size
+    x_hist: Float[Tensor, "B T"],
+    y_hist: Float[Tensor, "B T"],
+    rows: Shaped[Tensor, " h"],
+    columns: Shaped[Tensor, " w"],
 ) -> Float[Tensor, "B T 4 P"]:
     """For every cell of the readout grid: dx, dy, distance and presence of each past fixation.
 
-    Offsets are in pixels of the image, from the fixation to the pixel that the cell is a sample of;
-    where there is no fixation (`x_hist` is NaN), everything is zero, presence too.
+    Offsets are in pixels of the image, from the fixation to the cell; where there is no fixation
+    (`x_hist` is NaN), everything is zero, presence too.
 
     Args:
         x_hist: Most recent first.
         y_hist: Likewise.
-        size: The image's (H, W).
-        readout: Cells of the readout grid (h, w); P is their number.
+        rows: Where the cells of the readout grid lie in the image, from the top, in pixels.
+        columns: From the left. P is the number of cells.
     """
-    rows, columns = (nearest_index(n, m).to(x_hist) for n, m in zip(size, readout, strict=True))
-    dx = columns - x_hist[..., None]  # (B, T, w)
-    dy = rows - y_hist[..., None]  # (B, T, h)
-    h, w = readout
+    dx = columns.to(x_hist) - x_hist[..., None]  # (B, T, w)
+    dy = rows.to(y_hist) - y_hist[..., None]  # (B, T, h)
+    h, w = len(rows), len(columns)
     dx, dy = dx[:, :, None].expand(-1, -1, h, w), dy[..., None].expand(-1, -1, h, w)
     present = ~x_hist.isnan()[..., None, None]
     distance = (dx.square() + dy.square()).sqrt()

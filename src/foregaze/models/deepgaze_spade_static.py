@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from foregaze.models.deepgaze_config import BackboneConfig
-from foregaze.models.guided import DENSENET, GuidedHead, SegmentModel, SpadeConfig
+from foregaze.models.guided import DENSENET, GuidedHead, Place, SegmentModel, SpadeConfig
 from foregaze.models.scene import Guide
 
 
@@ -36,6 +36,12 @@ class DeepGazeSpadeStaticHead(GuidedHead):
         super().__init__(config, channels, components, config.embedding, ("saliency",))
         table = torch.randn(components, config.most_segments, config.embedding)
         self.embedding = nn.Parameter(table)
+
+    def freeze(self, place: Place) -> None:
+        """See `GuidedHead`; only the saliency network sees the vectors."""
+        super().freeze(place)
+        if place == "saliency":
+            self.embedding.requires_grad_(False)
 
     def guidance(
         self, features: Sequence[Tensor], guide: Guide | None

@@ -1,8 +1,9 @@
 """What the DinoGaze family shares: DeepGaze III's design, with segments to guide its norms.
 
 Saliency network, scanpath network, fixation selection and finalizer are those of DeepGaze III
-(Kümmerer, Bethge & Wallis 2022). Features are resized bilinearly to the readout grid, and some
-norms may be SPADE, modulated by a guidance map that a model's own file makes of the segments.
+(Kümmerer, Bethge & Wallis 2022). Features are resized bilinearly to the readout grid, offsets from
+past fixations are those of its cells' centers, and some norms may be SPADE, modulated by a guidance
+map that a model's own file makes of the segments.
 With `history: 0` there is no scanpath network: the model says where people look, whatever came
 before.
 
@@ -151,6 +152,11 @@ class GuidedHead(SceneHead):
             )
         self.finalizers = Finalizers(components, config.blur_sigma)
 
+    def freeze(self, place: Place) -> None:
+        """Keep a network's weights as they are in training."""
+        network = self.fixation_selection if place == "selection" else getattr(self, place)
+        network.requires_grad_(False)
+
     def guidance(
         self, features: Sequence[Tensor], guide: Guide | None
     ) -> Float[Tensor, "B _ G h w"] | None:
@@ -216,7 +222,11 @@ class GuidedHead(SceneHead):
         scanpath = None
         if self.scanpath is not None:
             x_hist, y_hist = history
-            offsets = history_offsets(x_hist, y_hist, grid.image_size, (h, w))
+            rows, columns = (
+                (torch.arange(n, dtype=torch.float64) + 0.5) * side / n
+                for n, side in zip((h, w), grid.image_size, strict=True)
+            )
+            offsets = history_offsets(x_hist, y_hist, rows, columns)
             seen = (scene.scanpath,) if scene.scanpath else ()
             scanpath = self.scanpath(offsets.to(scene.saliency.dtype), *seen)
         of_spade = scene.selection or None  # else the counts of cells, which are one each

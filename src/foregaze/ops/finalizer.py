@@ -25,6 +25,8 @@ from foregaze.types import Size
 
 TRUNCATE = 3
 """Standard deviations on each side that the blur covers."""
+_LEAST_SIGMA = 0.1
+"""In cells, where a blur leaves everything as it is; training may reach zero, or pass it."""
 _CELLS_AT_ONCE = 1 << 21
 """Values of z that are held at a time."""
 
@@ -41,6 +43,7 @@ def blur_matrix(
         source: Readout cell under each cell of the finer grid.
         n_sources: Readout cells.
     """
+    sigma = sigma.clamp(min=_LEAST_SIGMA)
     reach = torch.ceil(TRUNCATE * sigma.detach())
     radius = int(reach.max())
     offsets = torch.arange(-radius, radius + 1, device=sigma.device)

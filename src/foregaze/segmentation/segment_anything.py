@@ -66,8 +66,8 @@ class SegmentAnythingConfig(Config):
     """Which regions are painted first, and lie under others: large ones, or good ones."""
     longest_px: int = Field(1024, ge=16)
     """Segments are made with at most this many pixels on the image's long side."""
-    device: str = "cpu"
-    """Such as cuda; numbers differ slightly between devices."""
+    device: str = "auto"
+    """Such as cpu or cuda; auto takes cuda where it is. Numbers differ slightly between devices."""
 
 
 class SegmentAnything(Segmenter):

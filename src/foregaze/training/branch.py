@@ -70,8 +70,10 @@ def stored_features(
 ) -> ViewFeatures:
     """The features that a branch of a part is trained on."""
     if isinstance(recipe, GuidedRecipe):
-        backbones = recipe.model_config_of(1).backbones
-        return ModelFeatures(backbones, recipe.grid, dataset, recipe.data, recipe.store)
+        model, grid = recipe.model_config_of(1), recipe.grid
+        return ModelFeatures(
+            model.backbones, model.downsample, grid, dataset, recipe.data, recipe.store
+        )
     config = recipe.features_of(number)
     if not isinstance(recipe, ScanpathRecipe):
         return StoredFeatures(config, config.trunk_outputs, dataset, recipe.data, recipe.store)
@@ -142,6 +144,7 @@ def _stage_module(
         stage.histories_per_image,
         history,
         starts=starts,
+        validation_histories=stage.validation_histories,
     )
     if isinstance(recipe, GuidedRecipe):
         _guide(recipe, output, component, examples)
@@ -161,7 +164,6 @@ def _guide(recipe: GuidedRecipe, output: Path, component: Component, examples: E
         semantic = SEMANTIC if hybrid else component.taps[tap]
         examples.layouts = Layouts(recipe.segment_store, keys, head, semantic, config.most_segments)
     for name in recipe.frozen:
-        network = {"selection": "fixation_selection"}.get(name, name)
-        getattr(head, network).requires_grad_(False)
+        head.freeze(name)
     if "saliency" in recipe.frozen:
         examples.frozen = FrozenSaliency(head, component.taps)

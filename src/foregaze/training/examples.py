@@ -114,6 +114,7 @@ class Examples(Dataset[Example]):
         histories: Fixations of an image that are predicted from those before them.
         history: Past fixations that are seen.
         starts: Predict first fixations too.
+        validation_histories: As `histories`, at most, of views that are not drawn in an epoch.
         layouts: Segments of the images, for models that see some.
     """
 
@@ -127,6 +128,7 @@ class Examples(Dataset[Example]):
         history: int = 0,
         *,
         starts: bool = False,
+        validation_histories: int | None = None,
         layouts: Layouts | None = None,
     ) -> None:
         self.features = features
@@ -139,6 +141,7 @@ class Examples(Dataset[Example]):
         self._prior = CenterBias(dataset.subset(fit_images), data.centerbias_sigma_px)
         self._priors: dict[View, Float[Tensor, "h w"]] = {}
         self.histories = histories
+        self.validation_histories = validation_histories
         if histories:
             self._told = _with_history(dataset, history, starts=starts)
 
@@ -168,9 +171,10 @@ class Examples(Dataset[Example]):
         shown = np.flatnonzero(frame.shown(told.xy[:, 0]))
         if not len(shown):
             shown = np.arange(len(told.ended))  # to weigh nothing
-        rows = shown[
-            generator.choice(len(shown), self.histories, replace=len(shown) < self.histories)
-        ]
+        number = self.histories
+        if not view.draw and self.validation_histories is not None:
+            number = min(self.validation_histories, len(shown))
+        rows = shown[generator.choice(len(shown), number, replace=len(shown) < number)]
         height, width = frame.size
         xy = frame.positions(told.xy[rows])  # (M, 1 + T, 2)
         h, w = grid_size(self.features.grid, (height, width))

@@ -10,6 +10,7 @@ from foregaze.errors import OutputError
 from foregaze.models.guided import SpadeConfig
 from foregaze.training.branch import Part, stored_features
 from foregaze.training.dataset import training_data
+from foregaze.training.fitting import device_of
 from foregaze.training.frames import View
 from foregaze.training.guided_recipe import GuidedRecipe
 from foregaze.training.recipe import RunPlan
@@ -89,7 +90,7 @@ def _check_space(
 ) -> None:
     """Store one view's features, and see whether there is room for those of all."""
     features = stored_features(recipe, part, number, dataset)
-    features.fill(views[0], features.network())
+    features.fill(views[0], features.network().to(device_of(recipe.trainer)))
     needed = count * sum(2 * x.numel() for x in features[views[0]].values())
     features.store.close()
     free = shutil.disk_usage(recipe.store).free
@@ -103,7 +104,7 @@ def _check_space(
 
 def _fill_features(recipe: RunPlan, part: Part, number: int, views: list[View]) -> None:
     features = stored_features(recipe, part, number, training_data(recipe.data))
-    network = features.network()
+    network = features.network().to(device_of(recipe.trainer))
     for view in views:
         features.fill(view, network)
     features.store.close()

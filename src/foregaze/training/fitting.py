@@ -89,6 +89,20 @@ def check_trainer(config: TrainerConfig) -> None:
         raise ConfigError(f"trainer: {error}") from error
 
 
+def device_of(config: TrainerConfig) -> torch.device:
+    """Where a recipe's trainer puts what it fits; the first such device."""
+    _silence_lightning()
+    found: torch.device = lightning.Trainer(
+        accelerator=config.accelerator,
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    ).strategy.root_device
+    return found
+
+
 def fit_stage(
     module: BranchTraining, config: TrainerConfig, folder: Path, on_epoch: Callable[[], None]
 ) -> None:
@@ -130,7 +144,9 @@ def _fit_stage(
         before = trainer.validate(module, verbose=False)[0][_SCORE]
         callbacks.append(best)
         if stage.patience is not None:
-            callbacks.append(EarlyStopping(_SCORE, patience=stage.patience, mode="max"))
+            stopping = EarlyStopping(_SCORE, patience=stage.patience, mode="max")
+            stopping.best_score = torch.tensor(before)
+            callbacks.append(stopping)
     if stage.milestones and stage.min_learning_rate:
         callbacks.append(_LeastRate(stage))
     # The last callback: its file then holds what the others have noted of the same epoch.

@@ -25,7 +25,7 @@ _WIDENED = tuple(
     f"heads.0.fixation_selection.layer0.{name}" for name in ("weight", "norm_weight", "norm_bias")
 )
 """Tensors whose last dimension grows by the scanpath network's features."""
-_FEATURES = ("backbones", "semantic_tap")
+_FEATURES = ("backbones", "downsample", "semantic_tap")
 """Keys of a model's configuration that say what its weights are for."""
 _OWN = "centerbias"
 """Comes from the images that are fitted, not from training."""
@@ -66,8 +66,14 @@ def check_features(recipe: GuidedRecipe, given: Mapping[str, Any], source: str) 
         source: Where that comes from, for the message.
     """
     own = recipe.model_config_of(1).model_dump(mode="json")
+    taps = len(own["backbones"][0]["taps"])
     for key in _FEATURES:
-        if key in own and key in given and given[key] != own[key]:
+        if key not in own or key not in given:
+            continue
+        same = given[key] == own[key]
+        if key == "semantic_tap":  # counted from either end
+            same = given[key] % taps == own[key] % taps
+        if not same:
             raise WeightsError(
                 f"{source}: was trained with {key} {given[key]}, and would go on with {own[key]}"
             )

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from foregaze.backbones.staged import Features
 from foregaze.errors import ConfigError, DataError
 from foregaze.models.checkpoint_file import frozen_sha256
-from foregaze.models.deepgaze import create_frozen
+from foregaze.models.deepgaze import create_frozen, run_frozen
 from foregaze.models.deepgaze_config import BackboneConfig
 from foregaze.models.guided import GuidedHead, check_ids
 from foregaze.models.scene import Guide
+from foregaze.ops.nearest import nearest_downsample
 from foregaze.ops.painting import SegmentLayout, lay_out
 from foregaze.ops.working_size import WorkingGrid
 from foregaze.segmentation import SegmentStore
@@ -29,6 +30,8 @@ SEMANTIC = -3
 """In place of a tap: features of the network that segments are painted with."""
 SALIENCY = -4
 """In place of a tap: what a frozen saliency network makes of an image."""
+_KEPT_BYTES = 500_000_000
+"""Of layouts in a process; further ones are laid out anew each time."""
 
 
 class ModelFeatures(ViewFeatures):
@@ -36,6 +39,7 @@ class ModelFeatures(ViewFeatures):
 
     Args:
         backbones: The networks.
+        downsample: Every so many pixels of a view the networks see one.
         grid: Sizes.
         dataset: Stimuli.
         data: How variants are made.
@@ -45,6 +49,7 @@ class ModelFeatures(ViewFeatures):
     def __init__(
         self,
         backbones: Sequence[BackboneConfig],
+        downsample: float,
         grid: WorkingGrid,
         dataset: EyeTrackingDataset,
         data: DataConfig,
@@ -52,32 +57,37 @@ class ModelFeatures(ViewFeatures):
     ) -> None:
         super().__init__(grid, dataset, data, store)
         self.backbones = tuple(backbones)
+        self.downsample = downsample
         self._weights = [_weights_of(backbone) for backbone in self.backbones]
 
     def keys(self, view: View) -> dict[int, bytes]:
         """See `ViewFeatures`."""
-        shown = self.shown(view)
+        made, image = self.shown(view)
+        if self.downsample != 1:
+            made += f" downsampled {self.downsample}"
         found: dict[int, bytes] = {}
         for number, (backbone, weights) in enumerate(
             zip(self.backbones, self._weights, strict=True)
         ):
-            of_taps = stage_keys(backbone.name, backbone.taps, weights, shown)
+            of_taps = stage_keys(backbone.name, backbone.taps, weights, (made, image))
             for place, key in enumerate(of_taps.values()):
                 found[place if number == 0 else SEMANTIC] = key
         return found
 
     def network(self) -> nn.Module:
         """See `ViewFeatures`."""
-        return _Networks(self.backbones)
+        return _Networks(self.backbones, self.downsample)
 
 
 class _Networks(nn.Module):
-    def __init__(self, backbones: Sequence[BackboneConfig]) -> None:
+    def __init__(self, backbones: Sequence[BackboneConfig], downsample: float) -> None:
         super().__init__()
+        self.downsample = downsample
         self.networks = nn.ModuleList(create_frozen(backbone) for backbone in backbones)
 
     def forward(self, pixels: Float[Tensor, "B 3 _ _"]) -> Features:
-        own, *others = (network(pixels) for network in self.networks)
+        small = nearest_downsample(pixels, self.downsample)
+        own, *others = (run_frozen(network, small, None) for network in self.networks)
         features: Features = dict(enumerate(own))
         if others:
             features[SEMANTIC] = others[0][0]
@@ -114,6 +124,7 @@ class Layouts:
         self.semantic = semantic
         self.most = most
         self._kept: dict[tuple[int, bool, int], SegmentLayout] = {}
+        self._room = _KEPT_BYTES
 
     def of(self, view: View, features: ViewFeatures, seen: Features) -> SegmentLayout:
         """The layout of a view.
@@ -127,9 +138,13 @@ class Layouts:
             DataError: If the image has no segments in the store, or an id is out of range.
         """
         place = (view.image, view.mirrored, view.variant)
-        if place not in self._kept:
-            self._kept[place] = self._laid_out(view, features, seen)
-        return self._kept[place]
+        if place in self._kept:
+            return self._kept[place]
+        layout = self._laid_out(view, features, seen)
+        self._room -= sum(part.nbytes for part in layout)
+        if self._room >= 0:
+            self._kept[place] = layout
+        return layout
 
     def _laid_out(self, view: View, features: ViewFeatures, seen: Features) -> SegmentLayout:
         name = features.stimuli.names[view.image]
@@ -180,7 +195,7 @@ class FrozenSaliency:
         if place not in self._maps:
             device = next(self.head.parameters()).device
             taps = [features[tap][None].to(device) for tap in self.taps]
-            guidance = self.head.guidance(taps, guide_of(features, layout))
+            guidance = self.head.guidance(taps, guide_of(features, layout, device))
             cells = self.head.readout_size(taps, size)
             self._maps[place] = self.head.saliency_maps(taps, cells, guidance)[0].cpu()
         seen = {SALIENCY: self._maps[place]}
@@ -192,11 +207,12 @@ class FrozenSaliency:
         return self.head.is_guided_later
 
 
-def guide_of(features: Features, layout: SegmentLayout | None) -> Guide | None:
-    """What tells a head of one image's segments."""
+def guide_of(
+    features: Features, layout: SegmentLayout | None, device: torch.device
+) -> Guide | None:
+    """What tells a head of one image's segments, on the head's device."""
     if layout is None:
         return None
     semantic = features.get(SEMANTIC)
-    device = next(iter(features.values())).device
     one = SegmentLayout(*(part[None].to(device) for part in layout))
-    return Guide(one, None if semantic is None else semantic[None])
+    return Guide(one, None if semantic is None else semantic[None].to(device))

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from foregaze.backbones.staged import Features
+from foregaze.errors import TrainingError
 from foregaze.ops.logdensity import resample
 from foregaze.ops.working_size import size_of_area
 from foregaze.training.batches import EpochBatches, batches_per_epoch
@@ -106,11 +107,23 @@ class BranchTraining(lightning.LightningModule):
         bits = self._bits(batch)
         loss = -(bits if batch.weight is None else bits * batch.weight).mean()
         self._note("train/LL", bits, batch)
+        if not loss.isfinite():
+            raise self._diverged("training")
         return loss
 
     def validation_step(self, batch: Example, _: int) -> None:
         """Log-likelihood of the validation images in bits."""
-        self._note("validation/LL", self._bits(batch), batch)
+        bits = self._bits(batch)
+        if not bits.isfinite().all():
+            raise self._diverged("validation")
+        self._note("validation/LL", bits, batch)
+
+    def _diverged(self, images: str) -> TrainingError:
+        return TrainingError(
+            f"stage {self.stage.name!r}, epoch {self.current_epoch + 1}: the likelihood of "
+            f"{images} images is no finite number any more; a lower learning_rate, more "
+            "warmup_steps, clip_gradient_norm or precision 32-true may help"
+        )
 
     def _note(self, name: str, bits: Float[Tensor, "B *M"], batch: Example) -> None:
         """Log a mean over those of an epoch's images that weigh something."""

@@ -92,6 +92,9 @@ class Stage(Config):
     histories_per_image: int = Field(0, ge=0)
     """For models that see past fixations: fixations of an image that are predicted from those
     before them in each epoch, drawn anew. With 0 all are predicted from the image alone."""
+    validation_histories: int | None = Field(None, ge=1)
+    """As many of each validation image at most, the same in each epoch; where None as many as in
+    training."""
 
     @model_validator(mode="after")
     def _milestones_ascend(self) -> "Stage":
@@ -110,7 +113,7 @@ class TrainerConfig(Config):
     """Processes of a branch on each machine, each with a device of its own; a batch is shared
     between them."""
     num_nodes: int = Field(1, ge=1)
-    """Machines; more than one is refused when a run begins."""
+    """Machines; see `foregaze.training.machines`."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """The blur, the center bias and the density stay in single precision."""
 
@@ -214,8 +217,9 @@ class RunPlan(Config):
     @model_validator(mode="after")
     def _patience_has_images(self) -> "RunPlan":
         stages = [stage for branch in self.branches for stage in branch.stages]
-        held = self.data.validation_images or self.data.fold_scheme == "published"
-        if any(stage.patience for stage in stages) and not held:
+        folds = self._of_kind("folds")
+        held = self.data.fold_scheme == "published" and set(self.part_names()) <= set(folds)
+        if any(stage.patience for stage in stages) and not (held or self.data.validation_images):
             raise ValueError("patience needs validation images: give data.validation_images")
         return self
 

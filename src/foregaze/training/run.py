@@ -44,7 +44,7 @@ from foregaze.training.filling import (
     fill_segments,
     follow,
 )
-from foregaze.training.fitting import check_trainer, end_with_parent
+from foregaze.training.fitting import check_trainer, device_of, end_with_parent
 from foregaze.training.guided_recipe import GuidedRecipe
 from foregaze.training.machines import Machines
 from foregaze.training.recipe import RunPlan
@@ -155,9 +155,13 @@ def begin_output(kept: Path, config: Config) -> None:
 
 def what_is_made(recipe: RunPlan) -> RunPlan:
     """The recipe without the choices that do not change its result."""
-    same = {"workers": 1, "store": Path(), "parts": ("all",), "metrics": None}
+    same: dict[str, object] = {"workers": 1, "store": Path(), "parts": ("all",), "metrics": None}
     data = recipe.data.model_copy(update={"root": Path()})
-    return recipe.model_copy(update={**same, "data": data})
+    same = {**same, "data": data}
+    if isinstance(recipe, GuidedRecipe):
+        start = {part: path.resolve() for part, path in recipe.start.items()}
+        same = {**same, "segment_store": Path(), "start": start}
+    return recipe.model_copy(update=same)
 
 
 @contextmanager
@@ -330,7 +334,9 @@ def scored_by_store(
     loaded = load_checkpoint(model)
     assert isinstance(loaded.model, GuidedModel)
     features = stored_features(recipe, part, 0, dataset)
-    predictor = StoredPredictor(recipe.name, loaded.model, loaded.card, features)
+    predictor = StoredPredictor(
+        recipe.name, loaded.model, loaded.card, features, device_of(recipe.trainer)
+    )
     if recipe.segments is not None and segments is None:
         segments = stored_segments(output, recipe.segment_store, dataset)
     return stored_scored(predictor, dataset, recipe.name, segments, segments_name, part.test)

@@ -78,7 +78,9 @@ class ViewFeatures(ABC):
 
     def _fill(self, view: View, network: nn.Module, keys: dict[int, bytes]) -> None:
         pixels = self.frame(view).picture(self.stimuli[view.image])
-        features = network(pixels[None].contiguous(memory_format=torch.channels_last))
+        device = next(network.parameters()).device
+        shown = pixels[None].contiguous(memory_format=torch.channels_last).to(device)
+        features = network(shown)
         self.store.put({key: features[number][0] for number, key in keys.items()})
 
     def __getitem__(self, view: View) -> Features:

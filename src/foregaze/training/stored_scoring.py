@@ -31,12 +31,18 @@ class StoredPredictor(DeepGazePredictor):
         model: The model.
         card: What its checkpoint says.
         features: Of the data set.
+        device: Where it runs.
     """
 
     def __init__(
-        self, name: str, model: GuidedModel, card: dict[str, object], features: ViewFeatures
+        self,
+        name: str,
+        model: GuidedModel,
+        card: dict[str, object],
+        features: ViewFeatures,
+        device: torch.device,
     ) -> None:
-        super().__init__(name, model, torch.device("cpu"), card)
+        super().__init__(name, model.to(device), device, card)
         self.features = features
 
     @torch.inference_mode()
@@ -51,7 +57,10 @@ class StoredPredictor(DeepGazePredictor):
         seen = self._seen(self.features.stimuli[image], None, None)
         height, width = seen.pixels.shape[-2:]
         grid = self.model.grid((height, width))
-        stored = {n: x[None] for n, x in self.features[View(image, mirrored=False)].items()}
+        stored = {
+            n: x[None].to(self.device)
+            for n, x in self.features[View(image, mirrored=False)].items()
+        }
         semantic = stored.pop(SEMANTIC, None)
         taps = [stored[n] for n in sorted(stored)]
         if isinstance(self.model, SegmentModel):
