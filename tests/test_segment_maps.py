@@ -55,7 +55,7 @@ def test_what_is_no_map_is_refused(tmp_path):
     np.savez(tmp_path / "b.npz", IDS, IDS)
     (tmp_path / "b.npz").rename(path)
     refused(path, r"is no .npy file of numbers \(it holds several arrays\)")
-    refused(tmp_path / "nowhere.npy", "is no .npy file of numbers")
+    refused(tmp_path / "nowhere.npy", "no such file")
     picture = tmp_path / "a.png"
     Image.new("RGBA", SIZE[::-1]).save(picture)
     refused(picture, "is a picture in RGBA; a segment map has one channel")

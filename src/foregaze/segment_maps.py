@@ -28,8 +28,10 @@ def read_segment_map(path: Path, size: Size) -> Integer[np.ndarray, "H W"]:
         size: (H, W) of the image that it belongs to.
 
     Raises:
-        DataError: If the file holds no whole numbers, or is of another size.
+        DataError: If there is no such file, it holds no whole numbers, or is of another size.
     """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; expected a segment map, PNG or NPY")
     return _npy(path, size) if path.suffix.lower() == ".npy" else _png(path, size)
 
 

@@ -173,3 +173,77 @@ def test_networks_reach_the_model(predict, photo, tmp_path):
     assert predict(*arguments, "--network", "tf_efficientnet_lite0=random:0", model=toy).code == 0
     error = predict(*arguments, "--overwrite", "--network", "clip=x", model=toy).error()
     assert "'clip'; known: tf_efficientnet_lite0" in error
+
+
+@pytest.fixture
+def spade(tmp_path):
+    """A model that sees segments, and halves photographs where none are given."""
+    return save_toy(
+        tmp_path / "spade.safetensors",
+        "dinogaze-spade",
+        history=0,
+        working_size=(48, 64),
+        spade_hidden=4,
+        segmenter="grid",
+        segmenter_settings={"rows": 2, "columns": 1},
+    )
+
+
+def segmented(path, photo, segments):
+    return foregaze.load_model(str(path)).predict(photo, segments=segments).log_density
+
+
+def test_segments_come_from_a_file_or_a_folder(predict, photo, tmp_path, spade):
+    ids = np.arange(SIZE[0] * SIZE[1]).reshape(SIZE) // 1000
+    (tmp_path / "maps").mkdir()
+    Image.fromarray(ids.astype(np.uint8)).save(tmp_path / "maps" / "photo-ids.png")
+    for number, given in enumerate(["maps", "maps/photo-ids.png"]):
+        output = tmp_path / f"{number}"
+        options = ("--segments", given, "--output", output, "--format", "npy")
+        assert predict(photo, *options, model=spade).code == 0
+        found = np.load(output / "photo.npy")
+        np.testing.assert_array_equal(found, segmented(spade, photo, ids))
+    assert abs(found - segmented(spade, photo, None)).max() > 1e-4
+
+
+def test_segments_that_are_of_no_use_are_refused(predict, photo, tmp_path, spade):
+    error = predict(photo, "--segments", "none.png", model=spade).error()
+    assert "none.png: no such file or folder" in error
+    np.save(tmp_path / "small.npy", np.zeros((5, 6), dtype=np.uint8))
+    error = predict(photo, "--segments", "small.npy", model=spade).error()
+    assert "small.npy: is a segment map of 6x5 px, and the image has 80x60 px" in error
+    np.save(tmp_path / "many.npy", np.full(SIZE, 64))
+    error = predict(photo, "--segments", "many.npy", model=spade).error()
+    assert "photo.png: a segment has the id 64, expected 0 to 63" in error
+    np.save(tmp_path / "negative.npy", np.full(SIZE, -1))
+    error = predict(photo, "--segments", "negative.npy", model=spade).error()
+    assert "negative.npy: a segment has the id -1, expected 0 or more" in error
+    error = predict(photo, "--segments", "many.npy").error()
+    assert "does not use segments: leave out --segments" in error
+    error = predict(photo, photo, "--segments", "many.npy", model=spade).error()
+    assert "same" in error or "twice" in error
+    assert not (tmp_path / "foregaze-output").exists()
+
+
+def test_images_of_a_batch_without_segments_are_skipped(predict, photo, tmp_path, spade):
+    folder = tmp_path / "pair"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(photo.read_bytes())
+    np.save(tmp_path / "a-ids.npy", np.zeros(SIZE, dtype=np.uint8))
+    error = predict(folder, "--segments", "a-ids.npy", model=spade).error()
+    assert "a-ids.npy is the map of one image; for several give a folder of maps" in error
+    outcome = predict(folder, "--segments", tmp_path, "--format", "npy", model=spade)
+    assert outcome.code == 1
+    assert "skipped: " in outcome.err
+    assert "b.png: has no segment map in" in outcome.err
+    assert names_in(tmp_path / "foregaze-output") == ["a.npy"]
+
+
+def test_a_segment_map_is_never_replaced_by_a_prediction(predict, photo, tmp_path, spade):
+    np.save(tmp_path / "photo.npy", np.zeros(SIZE, dtype=np.uint8))
+    options = ("--segments", tmp_path, "--output", tmp_path, "--format", "npy", "--overwrite")
+    assert (
+        "photo.npy: is a segment map; give another" in predict(photo, *options, model=spade).error()
+    )
+    assert np.load(tmp_path / "photo.npy").max() == 0

@@ -116,7 +116,7 @@ def test_files_of_another_size_or_of_no_numbers_are_refused(tmp_path):
     Image.fromarray(picture(*SIZE)).save(tmp_path / "color.png")
     with pytest.raises(DataError, match="is a picture in RGB; a segment map has one channel"):
         checked_segments(tmp_path / "color.png", SIZE)
-    with pytest.raises(DataError, match="is no readable PNG file"):
+    with pytest.raises(DataError, match="no such file; expected a segment map"):
         checked_segments(tmp_path / "none.png", SIZE)
 
 

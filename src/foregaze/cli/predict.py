@@ -1,6 +1,7 @@
 """`foregaze predict`: pictures, densities and sampled fixations of images."""
 
 import math
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ import typer
 
 from foregaze.cli import messages
 from foregaze.cli.centerbias import centerbias_file, read_centerbias
+from foregaze.cli.given_segments import maps_of_images
 from foregaze.cli.options import (
     CheckpointSource,
     Compiled,
@@ -19,9 +21,10 @@ from foregaze.cli.options import (
     Viewers,
     parse_networks,
 )
-from foregaze.errors import ConfigError
+from foregaze.errors import ConfigError, DataError, OutputError
 
 if TYPE_CHECKING:
+    from foregaze.cli.predict_plan import Plan
     from foregaze.inference.predictor import Predictor
 
 FIXATIONS = 100
@@ -126,6 +129,15 @@ def predict(
             "models that predict first fixations]",
         ),
     ] = None,
+    segments: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MAP|DIR",
+            help="For models that see segments: a PNG or NPY file with an id for each pixel, or a "
+            "folder of them, such as those of foregaze segment.  [default: by the model's own "
+            "segmenter]",
+        ),
+    ] = None,
     viewers: Viewers = None,
     network: Networks = None,
     precision: Precision = "float32",
@@ -155,9 +167,10 @@ def predict(
 
     from foregaze.cli.predict_plan import plan_predictions
 
-    files = (checkpoint, centerbias_file(centerbias), *networks.values())
+    files = (checkpoint, centerbias_file(centerbias), segments, *networks.values())
     inputs = [Path(file) for file in files if file is not None]
     plan = plan_predictions(images, output, tuple(asked), overwrite=overwrite, keep=inputs)
+    _check_segments(segments, plan)
     prior = read_centerbias(centerbias)
 
     from foregaze.cli.predict_batch import Samples, Viewing, predict_batch
@@ -166,7 +179,7 @@ def predict(
 
     extent = None if scanpaths is None else Extent(per_path, seconds)
     samples = Samples(scanpaths or fixations or FIXATIONS, extent, seed)
-    viewing = Viewing(prior, past, pixels_per_degree, viewers)
+    viewing = Viewing(prior, past, pixels_per_degree, viewers, maps_of_images(segments))
     problems = list(plan.problems)
     if plan.images:
         predictor = load_model(
@@ -181,12 +194,35 @@ def predict(
             raise ConfigError(
                 f"model {predictor.name!r} does not use past fixations: leave out --history"
             )
+        if segments is not None and not predictor.sees_segments:
+            raise ConfigError(
+                f"model {predictor.name!r} does not use segments: leave out --segments"
+            )
         problems += predict_batch(predictor, plan, samples, viewing)
         _note_what_was_taken(predictor, past, pixels_per_degree, sampled=scanpaths is not None)
     for problem in problems:
         messages.note(f"skipped: {problem}")
     if problems:
         raise typer.Exit(SKIPPED)
+
+
+def _check_segments(given: Path | None, plan: "Plan") -> None:
+    if given is None:
+        return
+    if given.is_dir():
+        of_image = maps_of_images(given)
+        for image in plan.images:
+            with suppress(DataError):  # said of the image when its turn comes
+                if (found := of_image(image)) in plan.targets():
+                    raise OutputError(f"{found}: is a segment map; give another --output")
+        return
+    if not given.is_file():
+        raise typer.BadParameter(f"{given}: no such file or folder", param_hint="--segments")
+    if plan.is_batch:
+        raise typer.BadParameter(
+            f"{given} is the map of one image; for several give a folder of maps",
+            param_hint="--segments",
+        )
 
 
 def _note_what_was_taken(

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from foregaze.cli.batch import each_image
 from foregaze.cli.output import written_together
 from foregaze.cli.predict_plan import Plan
-from foregaze.errors import ShapeError
+from foregaze.errors import DataError, ImageError, ShapeError
 from foregaze.evaluation.scanpath_csv import COLUMNS, DURATION
 from foregaze.images import read_image
 from foregaze.inference.centerbias import CenterBiasLike
@@ -94,6 +94,8 @@ class Viewing:
     pixels_per_degree: float | None
     viewers: str | None
     """Name of a data set."""
+    segments: Callable[[Path], Path | None]
+    """For the path of an image, the file with its segments; None for the model's own segmenter."""
 
     def on(self, image: Path, pixels: ImageArray, predictor: Predictor) -> Conditional:
         """A model on an image; one pass of its backbone."""
@@ -102,6 +104,7 @@ class Viewing:
             centerbias=self.centerbias(image),
             pixels_per_degree=self.pixels_per_degree,
             dataset=self.viewers,
+            segments=self.segments(image),
         )
 
     def past(self, pixels: ImageArray, predictor: Predictor) -> Float[np.ndarray, "T 2"]:
@@ -131,7 +134,11 @@ def predict_batch(
         ForegazeError: The only image cannot be used, or what has nothing to do with the image.
         OutputError: A result cannot be written.
     """
-    return each_image(plan, lambda image: _predict_image(predictor, image, plan, samples, viewing))
+    return each_image(
+        plan,
+        lambda image: _predict_image(predictor, image, plan, samples, viewing),
+        skipped=(DataError, ImageError, ShapeError),
+    )
 
 
 def _predict_image(

@@ -9,6 +9,7 @@ import typer
 
 from foregaze.cli import messages
 from foregaze.cli.centerbias import centerbias_file, read_centerbias
+from foregaze.cli.given_segments import maps_of_images
 from foregaze.cli.options import (
     MOST_SECONDS,
     CheckpointSource,
@@ -182,7 +183,7 @@ def scanpaths(
     if plan.images:
         predictor = load_model(model, checkpoint=checkpoint, device=device, networks=networks)
         sampling = Sampling(count, Extent(length, seconds), seed, typical=typical)
-        viewing = Viewing(prior, None, pixels_per_degree, viewers)
+        viewing = Viewing(prior, None, pixels_per_degree, viewers, maps_of_images(None))
         problems += draw_batch(predictor, plan, sampling, viewing, recorded)
         _note_what_was_taken(predictor)
         if sampling.typical < 1:

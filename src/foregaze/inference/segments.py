@@ -36,5 +36,6 @@ def checked_segments(segments: str | Path | np.ndarray, size: Size) -> Segments:
             )
     for wrong in (int(ids.min()), int(ids.max())):
         if not 0 <= wrong <= np.iinfo(np.int32).max:
-            raise ShapeError(f"a segment has the id {wrong}, expected 0 or more")
+            source = f"{segments}: " if isinstance(segments, str | Path) else ""
+            raise ShapeError(f"{source}a segment has the id {wrong}, expected 0 or more")
     return ids.astype(np.int32)

@@ -1,0 +1,39 @@
+"""The option --segments: where the segments of the predicted images are."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from foregaze.errors import DataError
+from foregaze.segment_maps import SEGMENT_MAP_SUFFIXES
+
+_ENDINGS = ("-ids", "")
+"""Behind an image's stem, in the names of maps; the first is that of `foregaze segment`."""
+
+
+def maps_of_images(given: Path | None) -> Callable[[Path], Path | None]:
+    """For the path of an image, the file with its segments.
+
+    Args:
+        given: A file for the one image, or a folder with a map for each; None for the model's own
+            segmenter.
+
+    Raises:
+        DataError: From what is returned, if there is no map for an image, or more than one.
+    """
+    if given is None:
+        return lambda _: None
+    folder = given
+    return (lambda image: _map_of(image, folder)) if folder.is_dir() else (lambda _: folder)
+
+
+def _map_of(image: Path, folder: Path) -> Path:
+    names = []
+    for ending in _ENDINGS:
+        names += [f"{image.stem}{ending}{suffix}" for suffix in SEGMENT_MAP_SUFFIXES]
+        paths = [folder / name for name in names]
+        found = [path for path in paths if path.is_file() and not path.samefile(image)]
+        if len(found) > 1:
+            raise DataError(f"{found[0]} and {found[1]}: one map for an image, please; remove one")
+        if found:
+            return found[0]
+    raise DataError(f"{image}: has no segment map in {folder}; expected {' or '.join(names)}")
