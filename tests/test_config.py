@@ -4,7 +4,7 @@ from typing import Literal
 import pytest
 from pydantic import Field, ValidationError, model_validator
 
-from foregaze.config import Config, make_config, parse_overrides, read_config
+from foregaze.config import Config, difference, make_config, parse_overrides, read_config
 from foregaze.errors import ConfigError
 
 
@@ -158,3 +158,13 @@ def test_pairs_become_keys_and_values():
     assert parse_overrides([]) == {}
     with pytest.raises(ConfigError, match="--set 'a': expected key=value"):
         parse_overrides(["a"])
+
+
+def test_the_first_difference_of_two_configurations_is_told():
+    before = {"a": 1, "b": {"c": [1, 2], "d": "x" * 200}}
+    assert difference(before, before | {"b": {"c": [1], "d": ""}}) == "b.c was [1, 2] and is [1]"
+    assert difference(before, {"b": before["b"]}) == "a was 1 and is 'nothing'"
+    assert difference({}, {"stage": {"name": None}}).startswith("stage was 'nothing' and is {")
+    cut = difference(before, {"a": 1, "b": {"c": [1, 2], "d": 3}})
+    assert cut.endswith("... and is 3")
+    assert len(cut) < 120

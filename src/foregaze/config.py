@@ -108,10 +108,7 @@ def _first_problem(kind: type[Config], error: ValidationError) -> str:
     what = _EXPECTED.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     if not problem["loc"]:  # of all keys together, so that a message names those that it is about
         return what
-    given = repr(problem["input"])
-    if len(given) > _LONGEST_GIVEN:
-        given = f"{given[:_LONGEST_GIVEN]}..."
-    return f"{where}: {what} (given: {given})"
+    return f"{where}: {what} (given: {_shortened(problem['input'])})"
 
 
 def _known_keys(kind: type[Config], parents: tuple[int | str, ...]) -> list[str]:
@@ -153,3 +150,18 @@ def _replace(content: dict[str, Any], override: str) -> None:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def difference(before: Any, now: Any) -> str:
+    """The first entry that two different plain configurations do not share, in words."""
+    path: list[str] = []
+    while isinstance(before, dict) and isinstance(now, dict):
+        pairs = ((k, before.get(k, "nothing"), now.get(k, "nothing")) for k in [*before, *now])
+        key, before, now = next(pair for pair in pairs if pair[1] != pair[2])
+        path.append(str(key))
+    return f"{'.'.join(path)} was {_shortened(before)} and is {_shortened(now)}"
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_GIVEN else f"{text[:_LONGEST_GIVEN]}..."

@@ -120,7 +120,7 @@ def test_a_pipeline_is_run_and_a_finished_one_is_left_alone(asked, tmp_path):
 REFUSED = {
     "a fold beyond the last": (
         ["base.parts=[fold-7]", "base.data.folds=5"],
-        "stage 'first': parts must be among [",
+        "stage 'first': parts: ",
     ),
     "more folds than images": (["base.data.folds=5"], "osie: 3 pictures cannot make 5 folds"),
     "circle": (["stages.0.after=second"], "stages run in a circle: first after second after first"),

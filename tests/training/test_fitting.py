@@ -1,6 +1,7 @@
 """One stage: when it ends, what it keeps, and that numbers do not depend on how it is computed."""
 
 import copy
+import csv
 from collections import defaultdict
 
 import pytest
@@ -53,6 +54,10 @@ def scripted(monkeypatch):
 
 
 VALIDATED = {"data": {"validation_images": 2}}
+
+
+class StoppedError(Exception):
+    """In place of a kill."""
 
 
 def fitted(module, folder, config=CPU):
@@ -123,6 +128,28 @@ def test_a_stage_that_has_ended_early_is_not_gone_on_with(module_of, scripted, t
     fitted(again, tmp_path / "stage")
     assert not weights
     assert_same(again.state_dict(), first.state_dict())
+
+
+def test_a_resumed_stage_has_the_log_of_all_epochs(module_of, tmp_path):
+    changes = {**VALIDATED, "stage": {"epochs": 4}}
+    folder, epochs = tmp_path / "stage", []
+
+    def interrupt():
+        epochs.append(1)
+        if len(epochs) == 3:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        fit_stage(module_of(**changes), CPU, folder, interrupt)
+    log = folder / "csv" / "metrics.csv"
+    header, *rows = log.read_text().splitlines()
+    unfinished = ",".join("2" if name == "epoch" else "9" for name in header.split(","))
+    log.write_text("\n".join([header, *rows, unfinished, ""]))
+    assert fitted(module_of(**changes), folder) == 4
+    with log.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for name in ("train/LL", "validation/LL"):
+        assert [int(row["epoch"]) for row in rows if row[name]] == [0, 1, 2, 3], name
 
 
 def test_what_training_makes_worse_is_kept_as_it_was(module_of, tmp_path):

@@ -193,7 +193,7 @@ def test_another_pipeline_in_the_folder_is_refused(whole, pipeline_of):
         "stages.1.name=x",
     ):
         overrides = [change] if "name" not in change else [change, "stages.2.after=x"]
-        with pytest.raises(ConfigError, match=r"was begun with another pipeline; see .*pipeline\."):
+        with pytest.raises(ConfigError, match=r"begun with another pipeline: .* was .* and is "):
             run(pipeline_of(*overrides), output, resume=True)
     assert not (output / "x").exists()
 

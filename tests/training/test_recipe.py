@@ -32,7 +32,7 @@ def test_the_mixture_has_a_branch_for_each_seed():
         ({"branches": [BRANCH | {"stages": [{"name": "a", "epochs": 0}]}]}, "greater than or"),
         ({"branches": [BRANCH | {"seeds": [1, 1]}]}, "seeds must differ"),
         ({"branches": [BRANCH, BRANCH]}, "branches must have different names"),
-        ({"parts": ["fold-7"]}, "parts must be among"),
+        ({"parts": ["fold-7"]}, "parts: 'fold-7' is given; expected all, folds, pairs, fold-0 to"),
         ({"data": {}}, "key 'data.root' is missing"),
         ({"density_stride": 12}, "density_stride: must divide 32"),
         (

@@ -1,6 +1,7 @@
 """One stage of one branch in Lightning's trainer: processes, precision, logs, checkpoints."""
 
 import copy
+import csv
 import logging
 import multiprocessing
 import os
@@ -153,16 +154,37 @@ def _fit_stage(
     callbacks.append(
         ModelCheckpoint(folder, filename="last", save_top_k=1, enable_version_counter=False)
     )
-    resumed = folder / "last.ckpt"
+    resumed, rows = folder / "last.ckpt", _rows(folder / "csv" / "metrics.csv")
     if _has_ended(resumed, stage):
         module.load_state_dict(torch.load(resumed, "cpu", weights_only=True)["state_dict"])
     else:
         trainer = _trainer(module, config, folder, callbacks, logged=True)
+        if resumed.exists():
+            _keep_rows(trainer, resumed, rows)
         trainer.fit(module, ckpt_path=resumed if resumed.exists() else None, weights_only=True)
     if chooses:
         kept = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
         is_better = _noted_score(kept) >= before
         module.load_state_dict(kept["state_dict"] if is_better else initial)
+
+
+def _rows(log: Path) -> list[dict[str, str]]:
+    """Of an earlier, interrupted run; the logger begins its file anew."""
+    if not log.exists():
+        return []
+    with log.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _keep_rows(trainer: lightning.Trainer, resumed: Path, rows: list[dict[str, str]]) -> None:
+    """Write what is known of the epochs that are not run again."""
+    finished = torch.load(resumed, map_location="cpu", weights_only=True)["epoch"]
+    csv_logger = trainer.loggers[0]
+    assert isinstance(csv_logger, CSVLogger)
+    if trainer.is_global_zero:
+        writer = csv_logger.experiment
+        writer.metrics = [row for row in rows if int(row["epoch"]) <= finished]
+        writer.save()
 
 
 def _has_ended(checkpoint: Path, stage: Stage) -> bool:

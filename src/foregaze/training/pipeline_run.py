@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from foregaze.config import difference
 from foregaze.errors import ConfigError, ForegazeError, WeightsError
 from foregaze.evaluation.report import Report
 from foregaze.training.branch import make_part
@@ -14,7 +16,6 @@ from foregaze.training.guided_recipe import GuidedRecipe
 from foregaze.training.handing_on import check_features, started, take_over
 from foregaze.training.machines import Machines
 from foregaze.training.pipeline import Pipeline, Run, read_pipeline, resolve
-from foregaze.training.recipe import RunPlan
 from foregaze.training.run import begin_output, check_inputs, train, what_is_made
 
 KEPT = "pipeline.yaml"
@@ -164,17 +165,26 @@ def _check_handing_on(before: Run, run: Run) -> None:
         raise ConfigError(f"{where}: {error}") from error
 
 
-def _what_is_made(pipeline: Pipeline, output: Path) -> dict[str, tuple[str | None, RunPlan]]:
+def _what_is_made(pipeline: Pipeline, output: Path) -> dict[str, Any]:
     """Stages without the choices that do not change their results."""
-    runs = resolve(pipeline, output)
-    return {run.stage.name: (run.stage.after, what_is_made(run.recipe)) for run in runs}
+    return {
+        run.stage.name: {
+            "after": run.stage.after,
+            "recipe": what_is_made(run.recipe).model_dump(mode="json"),
+        }
+        for run in resolve(pipeline, output)
+    }
 
 
 def _claim(pipeline: Pipeline, output: Path, *, resume: bool) -> None:
     """Make the folder and leave the pipeline in it, or check that it is the one found there."""
     kept = output / KEPT
     if resume and kept.exists():
-        if _what_is_made(read_pipeline(kept), output) != _what_is_made(pipeline, output):
-            raise ConfigError(f"{output}: was begun with another pipeline; see {kept}")
+        before, now = (_what_is_made(p, output) for p in (read_pipeline(kept), pipeline))
+        if before != now:
+            raise ConfigError(
+                f"{output}: was begun with another pipeline: {difference(before, now)}; give what "
+                f"{kept} has, or another --output"
+            )
         return
     begin_output(kept, pipeline)

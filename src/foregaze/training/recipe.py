@@ -171,10 +171,15 @@ class RunPlan(Config):
 
     @model_validator(mode="after")
     def _parts_are_known(self) -> "RunPlan":
-        known = ["folds", "all", "pairs", *self._of_kind("folds"), *self._of_kind("pairs")]
+        folds, pairs = self._of_kind("folds"), self._of_kind("pairs")
+        known = ["folds", "all", "pairs", *folds, *pairs]
         wrong = [part for part in self.parts if part not in known]
         if wrong or not self.parts:
-            raise ValueError(f"parts must be among {known}, not {self.parts}")
+            given = repr(wrong[0]) if wrong else "none"
+            raise ValueError(
+                f"parts: {given} is given; expected all, folds, pairs, {folds[0]} to {folds[-1]}, "
+                f"or a pair such as {pairs[0]}"
+            )
         if len({branch.name for branch in self.branches}) != len(self.branches):
             raise ValueError("branches must have different names")
         return self

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 import yaml
 
-from foregaze.config import Config
+from foregaze.config import Config, difference
 from foregaze.data.centerbias import CenterBias
 from foregaze.errors import ConfigError, DataError, OutputError
 from foregaze.evaluation.evaluate import evaluate, known_metrics
@@ -129,8 +129,12 @@ def _claim_output(recipe: RunPlan, output: Path, *, resume: bool) -> None:
     """Make the folder and leave the recipe in it, or check that it is the one found there."""
     kept = output / "recipe.yaml"
     if resume and kept.exists():
-        if what_is_made(read_recipe(kept)) != what_is_made(recipe):
-            raise ConfigError(f"{output}: was begun with another recipe; see {kept}")
+        before, now = (what_is_made(r).model_dump(mode="json") for r in (read_recipe(kept), recipe))
+        if before != now:
+            raise ConfigError(
+                f"{output}: was begun with another recipe: {difference(before, now)}; give what "
+                f"{kept} has, or another --output"
+            )
         return
     begin_output(kept, recipe)
 
