@@ -10,6 +10,7 @@ from PIL import Image
 from foregaze.errors import ConfigError
 from foregaze.inference import zoo
 from foregaze.scanpath_metrics import Scanpath
+from foregaze.viz import areas as viz_areas
 
 SIZE = (60, 80)  # of the images in conftest.py
 BOXES = [("left", 0, 0, 40, 60), ("right", 40, 0, 40, 60)]
@@ -114,6 +115,21 @@ def test_segment_maps_have_a_background(run, photo, fake, tmp_path):
     out = run("areas", photo, "--areas", tmp_path / "a.npy", *options).out
     assert "\nsegment 0  100 [51, 100]" in out
     assert "segment 1" not in out
+
+
+def test_pictures_of_segments_have_their_ids(run, photo, boxes, fake, tmp_path, monkeypatch):
+    given = []
+    draw = viz_areas.draw_areas
+
+    def draw_areas(image, areas, *rest, **options):
+        given.append([area.number for area in areas])
+        return draw(image, areas, *rest, **options)
+
+    monkeypatch.setattr(viz_areas, "draw_areas", draw_areas)
+    np.save(tmp_path / "a.npy", np.arange(80 * 60).reshape(SIZE) % 80 // 40 * 7)
+    for areas in (tmp_path / "a.npy", boxes):
+        run("areas", photo, "--areas", areas, "--fixations", "3", "--overwrite")
+    assert given == [[0, 7], [None, None]]
 
 
 def test_a_model_of_ours_serves_fixations(run, photo, boxes, tiny_checkpoint):

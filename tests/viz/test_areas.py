@@ -5,9 +5,19 @@ import numpy as np
 import pytest
 from matplotlib.patches import PathPatch
 
+from foregaze.data.areas_shape import segment_areas
 from foregaze.errors import ShapeError
 from foregaze.viz import save_figure
-from foregaze.viz.areas import MOST_CHIPS, MOST_ROWS, DrawnArea, Seen, draw_areas
+from foregaze.viz.areas import (
+    COLORED,
+    MOST_CHIPS,
+    MOST_COLORS,
+    MOST_ROWS,
+    DrawnArea,
+    Seen,
+    draw_areas,
+)
+from tests.viz.test_area_labels import jagged_segments
 
 SIZE = (120, 160)
 MOMENTS = (0.5, 1.0)
@@ -83,6 +93,63 @@ def test_labels_do_not_cover_each_other_and_stay_on_the_image():
             assert min(overlap_px) < 2
 
 
+def drawn_segments(ids):
+    return [
+        DrawnArea(area.name, area.outlines(), (Seen(0.5, None, (0.5, 0.5)),), area.id)
+        for area in segment_areas(ids)
+    ]
+
+
+@pytest.mark.parametrize("count", [6, 30])
+def test_labels_of_segments_stand_on_them(count):
+    size = (600, 800)
+    ids = jagged_segments(size, count)
+    figure = draw(drawn_segments(ids), size=size)
+    figure.draw_without_rendering()
+    panel = figure.axes[0]
+    boxes = [text.get_bbox_patch().get_window_extent() for text in panel.texts]
+    centers = [(box.min + box.max) / 2 for box in boxes]
+    x, y = panel.transData.inverted().transform(centers).astype(int).T
+    assert ids[y, x].tolist() == list(range(count))
+
+
+def test_segments_have_their_own_numbers():
+    ids = jagged_segments(SIZE, 30)
+    ids[ids == 4] = 700
+    figure = draw(drawn_segments(ids))
+    own = [k for k in range(30) if k != 4] + [700]
+    assert chips(figure) == [str(k) for k in own]
+    rows = [label.get_text() for label in figure.axes[1].get_yticklabels()]
+    assert rows == [f"segment {k}" for k in own[:MOST_ROWS]]
+
+
+def test_the_most_seen_of_many_areas_have_colors_of_their_own():
+    strips = [drawn(f"{k}", ring(10 * k, 0, 10, 120), (k * 5 % 9) / 10) for k in range(9)]
+    figure = draw(strips)
+    curves = figure.axes[2].lines
+    colors = [line.get_color() for line in curves]
+    gray = colors[0]
+    shares = [line.get_ydata()[-1] for line in curves]
+    assert sorted(shares)[-COLORED:] == sorted(
+        share for share, color in zip(shares, colors, strict=True) if color != gray
+    )
+    assert len(set(colors)) == COLORED + 1
+    names = [label.get_color() for label in figure.axes[1].get_yticklabels()]
+    assert names == colors
+    assert figure.axes[2].get_xlabel() == "seen by then; time, s (in color: 6 most seen)"
+    assert len({line.get_color() for line in draw(strips[:MOST_COLORS]).axes[2].lines}) == 8
+
+
+def test_outlines_of_many_areas_have_one_color():
+    strips = [drawn(f"{k}", ring(10 * k, 0, 10, 120), k / 10) for k in range(9)]
+    few, many = (
+        {patch.get_edgecolor() for patch in draw(areas).axes[0].patches[1::2]}
+        for areas in (strips[:8], strips)
+    )
+    assert len(few) == 8
+    assert many == {(1, 1, 1, 1)}
+
+
 def test_the_chart_has_a_mark_for_each_area_and_source():
     chart = draw(TWO, ("model", "recorded")).axes[1]
     marks = [line for line in chart.lines if line.get_marker() in ("o", "D")]
@@ -114,6 +181,9 @@ def test_curves_rise_from_zero_to_the_share():
 def test_curves_over_fixations_say_so():
     chart = draw(TWO, ("model", "recorded"), horizon="2 fixations", moments=(1.0, 2.0)).axes[2]
     assert chart.get_xlabel() == "seen by then; number of fixations"
+    many = draw(TWO * 5, ("model", "recorded"), horizon="2 fixations", moments=(1.0, 2.0))
+    box = many.axes[2].xaxis.label.get_window_extent(many.canvas.get_renderer())
+    assert many.axes[0].get_window_extent().x1 < box.x0 < box.x1 <= many.bbox.x1
 
 
 def test_the_key_names_two_sources_and_one_needs_none():

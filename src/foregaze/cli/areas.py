@@ -191,6 +191,7 @@ def _write(
     output: Path,
     names: list[str],
 ) -> None:
+    from foregaze.data.areas_shape import SegmentArea
     from foregaze.viz import save_figure
     from foregaze.viz.areas import DrawnArea, Seen, draw_areas
 
@@ -198,7 +199,8 @@ def _write(
     for number, area in enumerate(areas):
         looks = [source.looks[number] for source in report.sources]
         seen = tuple(Seen(look.seen.value or 0.0, look.seen.ci95, look.seen_by) for look in looks)
-        drawn.append(DrawnArea(area.name, area.outlines(), seen))
+        own = area.id if isinstance(area, SegmentArea) else None
+        drawn.append(DrawnArea(area.name, area.outlines(), seen, own))
     figure = draw_areas(
         pixels,
         drawn,

@@ -16,6 +16,7 @@ from matplotlib.text import Text
 
 from foregaze.errors import ShapeError
 from foregaze.types import ImageArray, Size
+from foregaze.viz.area_labels import place_labels
 from foregaze.viz.evaluation import model_colors
 from foregaze.viz.style import (
     FONT,
@@ -38,7 +39,12 @@ from foregaze.viz.style import (
 MOST_ROWS = 24
 """Areas in the charts; of more, the most seen."""
 MOST_CHIPS = 12
-"""Areas that the photograph tells the numbers of; of more, it has their numbers in the chart."""
+"""Areas whose labels tell name and probability; of more, the labels are numbers."""
+MOST_COLORS = 8
+"""Areas that have a color each; of more, only the most seen have, and outlines are thin and white:
+neighbors overdraw each other's."""
+COLORED = 6
+"""So many of those most seen."""
 
 _GAP = 0.25
 _COLUMN = 3.5  # width of a chart, in inches
@@ -55,6 +61,7 @@ _TEXT_WIDTH = 0.62 * TEXT_PT / 72  # of a character, in inches
 _LINES = ("-", (0, (3, 1.5)))
 """Of the first and the second source."""
 _GRAY = "#bbbbbb"
+_FADED = "#757575"
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,8 @@ class DrawnArea:
     """Closed curves around it and, the other way round, around its holes."""
     seen: tuple[Seen, ...]
     """One for each source."""
+    number: int | None = None
+    """Its own, such as the id of a segment; None if it has a name alone."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,8 @@ def draw_areas(
     """Draw areas on a photograph, and charts of the probability that each is seen.
 
     The charts stand beside the photograph, below it for a panorama. The first source of viewings
-    has dots and solid curves, a second one diamonds and dashed curves.
+    has dots and solid curves, a second one diamonds and dashed curves. Labels stand on their
+    areas or, where these have no room, beside them.
 
     Args:
         image: The stimulus, sRGB.
@@ -118,20 +128,18 @@ def draw_areas(
     _check(areas, sources, moments)
     size = (image.shape[0], image.shape[1])
     rows = sorted(sorted(range(len(areas)), key=lambda k: -areas[k].seen[0].share)[:MOST_ROWS])
-    names = [
-        f"{k + 1}  {areas[k].name}" if len(areas) > MOST_CHIPS else areas[k].name for k in rows
-    ]
+    names = [_row_name(areas, k) for k in rows]
     layout = _lay_out(size, names, has_title=bool(title), has_key=len(sources) > 1)
     figure = blank_page(*layout.page)
     if title:
         write_title(figure, title)
-    colors = list(model_colors([str(k) for k in range(len(areas))]).values())
+    colors = _area_colors(areas)
     panel = place_axes(figure, *layout.image)
     show_stimulus(panel, size)
     draw_photograph(panel, reduce_photograph(image), size)
     for area, color in zip(areas, colors, strict=True):
-        _draw_outline(panel, area, color)
-    _draw_chips(panel, areas, colors)
+        _draw_outline(panel, area, color, colored=len(areas) <= MOST_COLORS)
+    _draw_chips(panel, size, areas, colors)
     charted, colors = [areas[k] for k in rows], [colors[k] for k in rows]
     dots = place_axes(figure, *layout.dots)
     _draw_dots(dots, charted, colors)
@@ -142,7 +150,9 @@ def draw_areas(
     _draw_curves(curves, charted, colors, moments)
     in_seconds = horizon.endswith(" s")
     curves.locator_params(axis="x", nbins=6, integer=not in_seconds)
-    _caption(curves, f"seen by then; {'time, s' if in_seconds else 'number of fixations'}")
+    faded = f" (in color: {COLORED} most seen)" if len(areas) > MOST_COLORS else ""
+    axis = "time, s" if in_seconds else "number of fixations"
+    _caption(curves, f"seen by then; {axis}{faded}", flush=bool(faded))
     if len(sources) > 1:
         _draw_key(figure, layout, sources)
     return figure
@@ -197,31 +207,51 @@ def _lay_out(size: Size, names: Sequence[str], *, has_title: bool, has_key: bool
     )
 
 
-def _draw_outline(panel: Axes, area: DrawnArea, color: str) -> None:
+def _area_colors(areas: Sequence[DrawnArea]) -> list[str]:
+    """Different colors, as far as there are; the less seen of many areas are gray."""
+    most_seen = sorted(range(len(areas)), key=lambda k: -areas[k].seen[0].share)
+    colored = most_seen if len(areas) <= MOST_COLORS else most_seen[:COLORED]
+    colors = model_colors([str(k) for k in sorted(colored)])
+    return [colors[str(k)] if k in colored else _FADED for k in range(len(areas))]
+
+
+def _row_name(areas: Sequence[DrawnArea], k: int) -> str:
+    """What the chart calls an area: with the number on its label, unless the name tells it."""
+    if len(areas) <= MOST_CHIPS or areas[k].number is not None:
+        return areas[k].name
+    return f"{k + 1}  {areas[k].name}"
+
+
+def _chip_text(areas: Sequence[DrawnArea], k: int) -> str:
+    """What the photograph calls an area."""
+    area = areas[k]
+    if len(areas) <= MOST_CHIPS:
+        return f"{fitted(area.name, 1.3, _CHIP_PT)} {_told(area)}"
+    return str(k + 1 if area.number is None else area.number)
+
+
+def _draw_outline(panel: Axes, area: DrawnArea, color: str, *, colored: bool) -> None:
+    """Outline and tint."""
     curve = Curve.make_compound_path(*(Curve(ring, closed=True) for ring in area.outlines))
     panel.add_patch(PathPatch(curve, facecolor=color, alpha=0.1, linewidth=0))
     panel.add_patch(
         PathPatch(
             curve,
             fill=False,
-            edgecolor=color,
-            linewidth=1.6,
-            path_effects=halo(3.4, "white"),
+            edgecolor=color if colored else "white",
+            linewidth=1.6 if colored else 0.8,
+            path_effects=halo(3.4, "white") if colored else halo(1.8, "#00000090"),
         )
     )
 
 
-def _draw_chips(panel: Axes, areas: Sequence[DrawnArea], colors: Sequence[str]) -> None:
-    """Labels on the photograph, each near its area and, where there is room, off the others."""
-    taken: list[Float[np.ndarray, " 4"]] = []
-    page = (panel.get_xlim()[1], panel.get_ylim()[0])
-    pad = (_CHIP_PAD * _CHIP_PT + 0.6) * np.array(page) / size_pt(panel)
-    for k in sorted(range(len(areas)), key=lambda k: float(np.prod(_bounds(areas[k])[1]))):
-        name = fitted(areas[k].name, 1.3, _CHIP_PT)
-        chip = panel.text(
+def _draw_chips(panel: Axes, size: Size, areas: Sequence[DrawnArea], colors: Sequence[str]) -> None:
+    """Labels on the photograph."""
+    chips = [
+        panel.text(
             0,
             0,
-            f"{name} {_told(areas[k])}" if len(areas) <= MOST_CHIPS else f"{k + 1}",
+            _chip_text(areas, k),
             fontsize=_CHIP_PT,
             color=INK,
             fontfamily=FONT,
@@ -231,13 +261,17 @@ def _draw_chips(panel: Axes, areas: Sequence[DrawnArea], colors: Sequence[str]) 
             bbox={
                 "boxstyle": f"round,pad={_CHIP_PAD}",
                 "facecolor": "#ffffffe4",
-                "edgecolor": colors[k],
+                "edgecolor": color,
                 "linewidth": 1.2,
             },
         )
-        box = _best_box(_extent(panel, chip) + 2 * pad, areas[k], taken, page)
+        for k, color in enumerate(colors)
+    ]
+    pad = (_CHIP_PAD * _CHIP_PT + 0.6) * np.array(size[::-1]) / size_pt(panel)
+    extents = [_extent(panel, chip) + 2 * pad for chip in chips]
+    boxes = place_labels([area.outlines for area in areas], extents, size)
+    for chip, box in zip(chips, boxes, strict=True):
         chip.set_position((box[0] + pad[0], box[1] + pad[1]))
-        taken.append(box)
 
 
 def _told(area: DrawnArea) -> str:
@@ -248,51 +282,11 @@ def _told(area: DrawnArea) -> str:
     return text
 
 
-def _bounds(area: DrawnArea) -> Float[np.ndarray, "2 2"]:
-    """Top-left corner and extent of its largest outline."""
-    boxes = [np.stack([ring.min(0), np.ptp(ring, axis=0)]) for ring in area.outlines]
-    largest: Float[np.ndarray, "2 2"] = max(boxes, key=lambda box: float(np.prod(box[1])))
-    return largest
-
-
 def _extent(panel: Axes, chip: Text) -> Float[np.ndarray, " 2"]:
     """Width and height of a text in stimulus pixels."""
     corners = panel.transData.inverted().transform(chip.get_window_extent().get_points())
     extent: Float[np.ndarray, " 2"] = np.abs(corners[1] - corners[0])
     return extent
-
-
-def _best_box(
-    extent: Float[np.ndarray, " 2"],
-    area: DrawnArea,
-    taken: Sequence[Float[np.ndarray, " 4"]],
-    page: tuple[float, float],
-) -> Float[np.ndarray, " 4"]:
-    """Where a label covers the least of the others, and then is the nearest to its area's top.
-
-    In a large area it stands inside. Boxes are left, top, right, bottom.
-    """
-    (x, y), (w, h) = _bounds(area)
-    width, height = extent
-    rows = [y - height, y, y + h - height, y + h, *np.linspace(y, y + h, 7)]
-    rows += [y + h + height, y - 2 * height, y + h + 2 * height, y - 3 * height]
-    if w > 1.1 * width and h > 3 * height:
-        rows[:2] = rows[1::-1]
-    columns = [x, x + w / 2 - width / 2, x + w - width, x + w, x - width]
-    best, lowest = np.zeros(4), np.inf
-    for rank, (top, left) in enumerate((row, column) for row in rows for column in columns):
-        left = min(max(left, 0.0), max(0.0, page[0] - width))
-        top = min(max(top, 0.0), max(0.0, page[1] - height))
-        box = np.array([left, top, left + width, top + height])
-        cost = 10 * sum(_overlap(box, other) for other in taken) / (width * height) + 0.01 * rank
-        if cost < lowest:
-            best, lowest = box, cost
-    return best
-
-
-def _overlap(a: Float[np.ndarray, " 4"], b: Float[np.ndarray, " 4"]) -> float:
-    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
-    return float(np.prod(np.maximum(sides, 0)))
 
 
 def _draw_dots(chart: Axes, areas: Sequence[DrawnArea], colors: Sequence[str]) -> None:
@@ -342,6 +336,7 @@ def _draw_curves(
                 linestyle=_LINES[number],
                 drawstyle="steps-post",
                 clip_on=False,
+                zorder=2.0 if color == _FADED else 2.1,
             )
     chart.set(xlim=(0, moments[-1]), ylim=(0, 1))
     chart.set_yticks(np.linspace(0, 1, 3), ["0%", "50%", "100%"])
