@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from foregaze.errors import DataError
-from foregaze.segment_maps import SEGMENT_MAP_SUFFIXES
 
 _ENDINGS = ("-ids", "")
 """Behind an image's stem, in the names of maps; the first is that of `foregaze segment`."""
@@ -27,6 +26,8 @@ def maps_of_images(given: Path | None) -> Callable[[Path], Path | None]:
 
 
 def _map_of(image: Path, folder: Path) -> Path:
+    from foregaze.segment_maps import SEGMENT_MAP_SUFFIXES
+
     names = []
     for ending in _ENDINGS:
         names += [f"{image.stem}{ending}{suffix}" for suffix in SEGMENT_MAP_SUFFIXES]
