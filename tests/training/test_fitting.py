@@ -6,8 +6,10 @@ from collections import defaultdict
 
 import pytest
 import torch
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from foregaze.errors import TrainingError
+from foregaze.training import fitting
 from foregaze.training.fitting import device_of, fit_stage
 from foregaze.training.module import BranchTraining
 from foregaze.training.recipe import TrainerConfig
@@ -105,6 +107,16 @@ def test_a_likelihood_that_is_no_number_ends_training(
     message = f"stage 'eye', epoch 2: the likelihood of {images} images is no finite number"
     with pytest.raises(TrainingError, match=message):
         fitted(module, tmp_path / "stage")
+
+
+def test_what_one_of_several_processes_says_is_told_in_a_line(module_of, monkeypatch, tmp_path):
+    def fail(*given):
+        text = "\n\n-- Process 1 terminated:\nTraceback ...\nOSError: No room\n"
+        raise ProcessRaisedException(text, 1, 4711)
+
+    monkeypatch.setattr(fitting, "_fit_stage", fail)
+    with pytest.raises(TrainingError, match="stage: one of several processes failed: OSError: No"):
+        fitted(module_of(), tmp_path / "stage")
 
 
 def test_networks_run_where_the_trainer_does():

@@ -16,8 +16,9 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch.multiprocessing.spawn import ProcessRaisedException
 
-from foregaze.errors import ConfigError, OutputError
+from foregaze.errors import ConfigError, OutputError, TrainingError
 from foregaze.training.machines import Machines
 from foregaze.training.module import BranchTraining
 from foregaze.training.recipe import Stage, TrainerConfig
@@ -120,6 +121,7 @@ def fit_stage(
 
     Raises:
         OutputError: If the folder cannot be written, for lack of room for instance.
+        TrainingError: If a likelihood is no finite number, or one of several processes fails.
     """
     try:
         _fit_stage(module, config, folder, on_epoch)
@@ -129,6 +131,9 @@ def fit_stage(
             f"{folder}: cannot be written ({problem}); with that mended, --resume goes on from the "
             "last finished epoch"
         ) from error
+    except ProcessRaisedException as error:
+        last = str(error).strip().splitlines()[-1]
+        raise TrainingError(f"{folder}: one of several processes failed: {last}") from error
 
 
 def _fit_stage(
