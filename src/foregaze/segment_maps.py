@@ -20,6 +20,23 @@ _ID_MODES = ("1", "L", "P", "I", "I;16", "I;16B")
 """Modes of Pillow with one whole number for each pixel."""
 
 
+def segment_map_at(base: Path, besides: Path | None = None) -> Path | None:
+    """The map whose path without its ending is `base`; None if there is none.
+
+    Args:
+        base: Folder and name.
+        besides: A file that is no map, such as the image itself.
+
+    Raises:
+        DataError: If there are two.
+    """
+    paths = [base.with_name(base.name + suffix) for suffix in SEGMENT_MAP_SUFFIXES]
+    found = [p for p in paths if p.is_file() and not (besides and p.samefile(besides))]
+    if len(found) == 2:
+        raise DataError(f"{found[0]} and {found[1]}: one map for an image, please; remove one")
+    return found[0] if found else None
+
+
 def read_segment_map(path: Path, size: Size) -> Integer[np.ndarray, "H W"]:
     """The map in a file; its ids may be any whole numbers.
 

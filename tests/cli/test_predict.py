@@ -240,10 +240,14 @@ def test_images_of_a_batch_without_segments_are_skipped(predict, photo, tmp_path
     assert names_in(tmp_path / "foregaze-output") == ["a.npy"]
 
 
-def test_a_segment_map_is_never_replaced_by_a_prediction(predict, photo, tmp_path, spade):
+@pytest.mark.parametrize("folder", ["..", "."])
+def test_a_segment_map_is_never_replaced_by_a_prediction(predict, photo, tmp_path, spade, folder):
+    """By whatever name its folder is called."""
     np.save(tmp_path / "photo.npy", np.zeros(SIZE, dtype=np.uint8))
-    options = ("--segments", tmp_path, "--output", tmp_path, "--format", "npy", "--overwrite")
-    assert (
-        "photo.npy: is a segment map; give another" in predict(photo, *options, model=spade).error()
-    )
+    (tmp_path / "inner").mkdir()
+    maps = tmp_path / "inner" / ".." if folder == ".." else tmp_path
+    options = ("--segments", maps, "--output", tmp_path, "--format", "npy", "--overwrite")
+    error = predict(photo, *options, model=spade).error()
+    assert "photo.npy: the result would replace the input" in error
+    assert "photo.npy; give another --output" in error
     assert np.load(tmp_path / "photo.npy").max() == 0

@@ -26,15 +26,11 @@ def maps_of_images(given: Path | None) -> Callable[[Path], Path | None]:
 
 
 def _map_of(image: Path, folder: Path) -> Path:
-    from foregaze.segment_maps import SEGMENT_MAP_SUFFIXES
+    from foregaze.segment_maps import SEGMENT_MAP_SUFFIXES, segment_map_at
 
-    names = []
     for ending in _ENDINGS:
-        names += [f"{image.stem}{ending}{suffix}" for suffix in SEGMENT_MAP_SUFFIXES]
-        paths = [folder / name for name in names]
-        found = [path for path in paths if path.is_file() and not path.samefile(image)]
-        if len(found) > 1:
-            raise DataError(f"{found[0]} and {found[1]}: one map for an image, please; remove one")
-        if found:
-            return found[0]
+        found = segment_map_at(folder / f"{image.stem}{ending}", besides=image)
+        if found is not None:
+            return found
+    names = [f"{image.stem}{e}{suffix}" for e in _ENDINGS for suffix in SEGMENT_MAP_SUFFIXES]
     raise DataError(f"{image}: has no segment map in {folder}; expected {' or '.join(names)}")

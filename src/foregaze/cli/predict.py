@@ -21,7 +21,7 @@ from foregaze.cli.options import (
     Viewers,
     parse_networks,
 )
-from foregaze.errors import ConfigError, DataError, OutputError
+from foregaze.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from foregaze.cli.predict_plan import Plan
@@ -210,11 +210,13 @@ def _check_segments(given: Path | None, plan: "Plan") -> None:
     if given is None:
         return
     if given.is_dir():
-        of_image = maps_of_images(given)
+        from foregaze.cli.predict_plan import keep_inputs
+
+        maps: list[Path] = []
         for image in plan.images:
             with suppress(DataError):  # said of the image when its turn comes
-                if (found := of_image(image)) in plan.targets():
-                    raise OutputError(f"{found}: is a segment map; give another --output")
+                maps += filter(None, [maps_of_images(given)(image)])
+        keep_inputs(plan, maps)
         return
     if not given.is_file():
         raise typer.BadParameter(f"{given}: no such file or folder", param_hint="--segments")

@@ -87,17 +87,24 @@ def _check_stems(plan: Plan) -> None:
             )
 
 
+def keep_inputs(plan: Plan, inputs: Iterable[Path]) -> None:
+    """Raise an `OutputError` if a result would replace a file that is read."""
+    identities = {_identity(path): path for path in inputs}
+    for target in plan.targets():
+        identity = _identity(target)
+        if identity is not None and identity in identities:
+            raise OutputError(
+                f"{target}: the result would replace the input {identities[identity]}; give "
+                "another --output"
+            )
+
+
 def _check_targets(plan: Plan, inputs: Iterable[Path], *, overwrite: bool) -> None:
     existing = [target for target in plan.targets() if os.path.lexists(target)]
-    identities = {_identity(path): path for path in inputs}
     for target in existing:
         if target.is_dir():
             raise OutputError(f"{target}: is a folder, and a result is to have its name")
-        source = identities.get(_identity(target))
-        if source is not None and _identity(target) is not None:
-            raise OutputError(
-                f"{target}: the result would replace the input {source}; give another --output"
-            )
+    keep_inputs(plan, inputs)
     if existing and not overwrite:
         more = f", and so do {len(existing) - 1} more results" if len(existing) > 1 else ""
         raise OutputError(

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from foregaze.config import Config
 from foregaze.errors import DataError
-from foregaze.segment_maps import SEGMENT_MAP_SUFFIXES, read_segment_map
+from foregaze.segment_maps import SEGMENT_MAP_SUFFIXES, read_segment_map, segment_map_at
 from foregaze.segmentation.segmenter import Segmenter, Segments
 from foregaze.types import ImageArray
 
@@ -87,16 +87,14 @@ class Maps(Segmenter):
         base = str(image.with_suffix("")) + self.config.ending
         if self.config.observer is not None:
             base = f"{base}/{self.config.observer}"
-        candidates = [self.config.folder / f"{base}{suffix}" for suffix in SEGMENT_MAP_SUFFIXES]
-        found = [path for path in candidates if path.is_file()]
-        if len(found) == 2:
-            raise DataError(f"{found[0]} and {found[1]}: one map for an image, please; remove one")
-        if not found:
+        found = segment_map_at(self.config.folder / base)
+        if found is None:
+            candidates = [self.config.folder / f"{base}{suffix}" for suffix in SEGMENT_MAP_SUFFIXES]
             raise DataError(
                 f"image {name!r} has no segment map; expected {' or '.join(map(str, candidates))}"
                 f"{self._hint(base)}"
             )
-        return found[0]
+        return found
 
     def _hint(self, base: str) -> str:
         """Why a map may be missing, where the folder tells."""
