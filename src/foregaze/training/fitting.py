@@ -78,15 +78,7 @@ def check_trainer(config: TrainerConfig) -> None:
     Machines(config.num_nodes)
     _silence_lightning()
     try:
-        lightning.Trainer(
-            accelerator=config.accelerator,
-            devices=config.devices,
-            precision=config.precision,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
+        _bare_trainer(config, config.devices)
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         raise ConfigError(f"trainer: {error}") from error
 
@@ -94,15 +86,21 @@ def check_trainer(config: TrainerConfig) -> None:
 def device_of(config: TrainerConfig) -> torch.device:
     """Where a recipe's trainer puts what it fits; the first such device."""
     _silence_lightning()
-    found: torch.device = lightning.Trainer(
+    found: torch.device = _bare_trainer(config, 1).strategy.root_device
+    return found
+
+
+def _bare_trainer(config: TrainerConfig, devices: int) -> lightning.Trainer:
+    """One that writes nothing."""
+    return lightning.Trainer(
         accelerator=config.accelerator,
-        devices=1,
+        devices=devices,
+        precision=config.precision,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-    ).strategy.root_device
-    return found
+    )
 
 
 def fit_stage(
@@ -159,13 +157,13 @@ def _fit_stage(
     callbacks.append(
         ModelCheckpoint(folder, filename="last", save_top_k=1, enable_version_counter=False)
     )
-    resumed, rows = folder / "last.ckpt", _rows(folder / "csv" / "metrics.csv")
+    resumed = folder / "last.ckpt"
     if _has_ended(resumed, stage):
         module.load_state_dict(torch.load(resumed, "cpu", weights_only=True)["state_dict"])
     else:
         trainer = _trainer(module, config, folder, callbacks, logged=True)
         if resumed.exists():
-            _keep_rows(trainer, resumed, rows)
+            _keep_rows(trainer, resumed)
         trainer.fit(module, ckpt_path=resumed if resumed.exists() else None, weights_only=True)
     if chooses:
         kept = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
@@ -173,23 +171,19 @@ def _fit_stage(
         module.load_state_dict(kept["state_dict"] if is_better else initial)
 
 
-def _rows(log: Path) -> list[dict[str, str]]:
-    """Of an earlier, interrupted run; the logger begins its file anew."""
-    if not log.exists():
-        return []
-    with log.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _keep_rows(trainer: lightning.Trainer, resumed: Path, rows: list[dict[str, str]]) -> None:
-    """Write what is known of the epochs that are not run again."""
-    finished = torch.load(resumed, map_location="cpu", weights_only=True)["epoch"]
+def _keep_rows(trainer: lightning.Trainer, resumed: Path) -> None:
+    """Leave in the log what is known of the epochs that are not run again."""
     csv_logger = trainer.loggers[0]
     assert isinstance(csv_logger, CSVLogger)
-    if trainer.is_global_zero:
-        writer = csv_logger.experiment
-        writer.metrics = [row for row in rows if int(row["epoch"]) <= finished]
-        writer.save()
+    log = Path(csv_logger.log_dir) / "metrics.csv"
+    if not (trainer.is_global_zero and log.exists()):
+        return
+    finished = torch.load(resumed, map_location="cpu", weights_only=True)["epoch"]
+    with log.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= finished]
+    writer = csv_logger.experiment  # begins the file anew
+    writer.metrics = rows
+    writer.save()
 
 
 def _has_ended(checkpoint: Path, stage: Stage) -> bool:
