@@ -1,8 +1,8 @@
 """What segments are worth on OSIE, out of fold: trained, scored and compared.
 
-Each row of configs/segment-study.yaml is a recipe, run as `foregaze train` runs it; finished rows
-are kept. Models that see segments are scored again with other segments at test time: those of
-another image of their fold, and one for all.
+Each row of configs/segment-study.yaml is a recipe, run as `foregaze train` runs it, some from
+several seeds; finished runs are kept. Models that see segments are scored again with other segments
+at test time: those of another image of their fold, and one for all.
 """
 
 import argparse
@@ -34,18 +34,36 @@ OfImage = Callable[[int], Segments]
 
 
 @dataclass(frozen=True)
+class Run:
+    """A row, trained from one seed."""
+
+    recipe: GuidedRecipe
+    output: Path
+
+    def report(self) -> Report:
+        """Its scores, once it is finished."""
+        return read_report(self.output / "report.json")
+
+
+@dataclass(frozen=True)
 class Row:
     """One row of the table."""
 
     slug: str
-    recipe: GuidedRecipe
+    runs: Mapping[int, Run]
+    """By seed."""
     changes: tuple[str, ...]
     """What is done to its segments at test time."""
 
     @property
-    def output(self) -> Path:
-        """Folder of its run."""
-        return RUNS / self.slug
+    def first(self) -> Run:
+        """The run of the first seed, which every row has."""
+        return next(iter(self.runs.values()))
+
+    @property
+    def name(self) -> str:
+        """As the table has it."""
+        return self.first.recipe.name
 
 
 def read_rows(osie: Path) -> list[Row]:
@@ -57,9 +75,18 @@ def read_rows(osie: Path) -> list[Row]:
         merged["model"] = {**content["base"]["model"], **own.get("model", {})}
         merged["data"] = {**content["base"]["data"], "root": osie}
         changes = tuple(CHANGES) if slug in content["changed"] else ()
-        recipe = make_config(GuidedRecipe, merged, f"{CONFIG}: {slug}")
-        rows.append(Row(slug, recipe, changes))
+        seeds = content["seeds"] if slug in content["seeded"] else content["seeds"][:1]
+        runs = {seed: _make_run(merged, slug, seed) for seed in seeds}
+        rows.append(Row(slug, runs, changes))
     return rows
+
+
+def _make_run(content: Mapping[str, Any], slug: str, seed: int) -> Run:
+    """A row's run from one seed; the folder of seed 0 is named by the row alone."""
+    branches = [{**branch, "seeds": [seed]} for branch in content["branches"]]
+    named = f"{slug}-seed-{seed}" if seed else slug
+    recipe = make_config(GuidedRecipe, {**content, "branches": branches}, f"{CONFIG}: {named}")
+    return Run(recipe, RUNS / named)
 
 
 def with_others(of_image: OfImage, part: Part) -> OfImage:
@@ -81,19 +108,19 @@ CHANGES: Mapping[str, Callable[[OfImage, Part], OfImage]] = {
 """What happens to segments at test time."""
 
 
-def changed_report(row: Row, change: str, dataset: EyeTrackingDataset) -> Report:
-    """A row's models scored with other segments than they were trained on; kept in its folder."""
-    path = row.output / f"report-{change}.json"
+def changed_report(run: Run, change: str, dataset: EyeTrackingDataset) -> Report:
+    """A run's models scored with other segments than they were trained on; kept in its folder."""
+    path = run.output / f"report-{change}.json"
     if not path.exists():
         reports = []
-        of_image = stored_segments(row.output, row.recipe.segment_store, dataset)
-        for name in row.recipe.part_names():
-            part = make_part(row.recipe, dataset, name)
-            model = row.output / name / "model.safetensors"
+        of_image = stored_segments(run.output, run.recipe.segment_store, dataset)
+        for name in run.recipe.part_names():
+            part = make_part(run.recipe, dataset, name)
+            model = run.output / name / "model.safetensors"
             scored = scored_by_store(
-                row.recipe, row.output, part, model, CHANGES[change](of_image, part), change
+                run.recipe, run.output, part, model, CHANGES[change](of_image, part), change
             )
-            metrics = row.recipe.metrics
+            metrics = run.recipe.metrics
             reports.append(evaluate(scored, dataset, metrics=metrics, images=part.test))
         merge(reports).save(path)
     return read_report(path)
@@ -109,14 +136,15 @@ def main() -> None:
     for row in rows:
         if options.only is not None and row.slug not in options.only:
             continue
-        print(row.recipe.name, flush=True)
-        with ProgressDisplay() as show:
-            report = train(row.recipe, row.output, resume=True, on_progress=show)
-        assert report is not None
-        print(report.table(), flush=True)
+        for seed, run in row.runs.items():
+            print(f"{row.name}, seed {seed}", flush=True)
+            with ProgressDisplay() as show:
+                report = train(run.recipe, run.output, resume=True, on_progress=show)
+            assert report is not None
+            print(report.table(), flush=True)
         for change in row.changes:
-            dataset = training_data(row.recipe.data)
-            print(changed_report(row, change, dataset).table(), flush=True)
+            dataset = training_data(row.first.recipe.data)
+            print(changed_report(row.first, change, dataset).table(), flush=True)
     if options.only is None:
         from segment_page import write_page
 

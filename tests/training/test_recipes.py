@@ -26,7 +26,10 @@ def test_every_row_of_the_segment_study_is_a_valid_recipe(monkeypatch):
     monkeypatch.chdir(ROOT)
     rows = import_module("segment_study").read_rows(Path("osie"))
     assert {row.slug for row in rows} == set(read_yaml(STUDY)["rows"])
-    assert all(isinstance(row.recipe, GuidedRecipe) for row in rows)
+    runs = [run for row in rows for run in row.runs.values()]
+    assert all(isinstance(run.recipe, GuidedRecipe) for run in runs)
+    assert len({run.output for run in runs}) == len(runs)
+    assert all(run.recipe.branches[0].seeds == (s,) for row in rows for s, run in row.runs.items())
 
 
 def test_the_architecture_decides_what_a_recipe_holds(tmp_path):
