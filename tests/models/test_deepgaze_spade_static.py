@@ -48,6 +48,15 @@ def test_vectors_are_frozen_with_the_network_that_sees_them():
     assert trained(head.saliency) == 0
 
 
+def test_the_last_layer_can_be_trained_alone():
+    head = toy("static").head
+    head.freeze("saliency-hidden")
+    first, second, last = map(trained, head.saliency.layers)
+    assert (first, second) == (0, 0)
+    assert last == trained(head.saliency) > 0
+    assert not head.embedding.requires_grad  # which the frozen layers see
+
+
 @torch.inference_mode()
 def test_renamed_segments_with_their_vectors_renamed_are_the_same():
     model = toy("static")

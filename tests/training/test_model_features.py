@@ -196,13 +196,48 @@ def test_frozen_saliency_is_what_the_head_makes_of_a_view(made, output, variant)
         assert frozen.kept(view) is None
 
 
+@pytest.mark.parametrize("but_last", [False, True])
+@pytest.mark.parametrize(
+    ("architecture", "model"),
+    [
+        ("dinogaze", {}),
+        ("dinogaze-spade", {"variant": "A"}),
+        ("dinogaze-spade", {"variant": "B"}),
+        ("deepgaze-spade-static", {}),
+    ],
+)
+def test_densities_from_what_is_found_once_are_those_from_features(
+    made, output, architecture, model, but_last
+):
+    recipe, features = made(architecture, model=model)
+    component, view = component_of(recipe, 0, initial_model(recipe, 0, 0)), VIEWS[1]
+    seen = features[view]
+    guided_by_segments = architecture != "dinogaze"
+    layout = layouts(recipe, output).of(view, features, seen) if guided_by_segments else None
+    frozen = FrozenSaliency(component.head, [0, 1], but_last=but_last)
+    prior = torch.zeros(1, *(side // recipe.grid.density_stride for side in SIZE))
+    densities = [
+        component({key: x[None] for key, x in found.items()}, prior, layout=batch_of_one(left))
+        for found, left in [(seen, layout), frozen.reduced(view, seen, layout, SIZE)]
+    ]
+    torch.testing.assert_close(*densities)
+    last = component.head.saliency.layers[-1]
+    densities[1][0, 0, 0].backward()
+    learns = [x.grad is not None for x in last.parameters() if x.requires_grad]
+    assert all(learns) if but_last else not any(learns)
+
+
+def batch_of_one(layout):
+    return None if layout is None else type(layout)(*(part[None] for part in layout))
+
+
 def test_frozen_saliency_is_found_once_for_each_view(made, output, monkeypatch):
     recipe, features = made()
     head = head_of(recipe)
-    frozen = FrozenSaliency(head, [0, 1])
     calls = []
     original = head.saliency_maps
     monkeypatch.setattr(head, "saliency_maps", lambda *x: calls.append(1) or original(*x))
+    frozen = FrozenSaliency(head, [0, 1])
     laid_out = layouts(recipe, output)
     maps = []
     for view in (*VIEWS, *VIEWS, VIEWS[0]._replace(draw=(1, 2), weight=0.0)):

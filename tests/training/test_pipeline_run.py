@@ -25,6 +25,7 @@ from foregaze.training.branch import make_part
 from foregaze.training.components import initial_model
 from foregaze.training.pipeline import read_pipeline, resolve
 from foregaze.training.pipeline_run import plan, run_pipeline
+from foregaze.training.run import train
 from tests.training.conftest import IMAGES
 from tests.training.in_this_process import in_this_process
 from tests.training.toy_guided import quiet
@@ -150,6 +151,21 @@ def test_a_frozen_network_is_bit_identical_and_the_others_are_not(whole):
     assert not torch.equal(before[moved], after[moved])
     first = read_tensors(model_of(output, "mouse"))
     assert any(not torch.equal(first[key], before[key]) for key in frozen)
+
+
+def test_the_last_layer_of_the_saliency_network_can_be_trained_alone(whole, pipeline_of, tmp_path):
+    output, _ = whole
+    *_, scanpaths = resolve(pipeline_of("stages.2.recipe.frozen=[saliency-hidden]"), output)
+    with in_this_process():
+        train(scanpaths.recipe, tmp_path / "run", resume=False, on_progress=quiet)
+    before, after = (
+        read_tensors(path)
+        for path in (model_of(output, "eye"), tmp_path / "run" / PART / "model.safetensors")
+    )
+    moved = {key for key in before if not torch.equal(before[key], after[key])}
+    saliency = {key for key in moved if key.startswith("heads.0.saliency.")}
+    assert saliency == {key for key in before if key.startswith("heads.0.saliency.layers.2.")}
+    assert "heads.0.fixation_selection.layer1.weight" in moved
 
 
 def test_a_stage_begins_at_the_likelihood_of_the_model_before(whole, pipeline_of):

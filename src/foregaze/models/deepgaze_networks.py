@@ -84,18 +84,24 @@ class SaliencyNetworks(nn.Module):
     def forward(
         self, features: Sequence[Float[Tensor, "B _ _ _"]], grid: CompactGrid
     ) -> Float[Tensor, "B K h w"]:
-        """Maps on the compact grid of the features' common readout grid.
+        """Maps on the compact grid of the features' common readout grid."""
+        return self.last(self.hidden(features, grid), grid)
 
-        The first layer acts on each feature map at its own size.
-        """
-        first, *others = layers_of(self.layers)
-        counts = grid.counts(features[0])
-        x = first_layer(first, standardize_maps(features, grid), grid)  # (B, K, O, h, w)
-        h, w = x.shape[-2:]
-        x = softplus(x).flatten(-2)  # (B, K, O, P)
+    def hidden(
+        self, features: Sequence[Float[Tensor, "B _ _ _"]], grid: CompactGrid
+    ) -> Float[Tensor, "B K O h w"]:
+        """What the last layer sees; the first acts on each feature map at its own size."""
+        first, *others, _ = layers_of(self.layers)
+        x = softplus(first_layer(first, standardize_maps(features, grid), grid))  # (B, K, O, h, w)
         for layer in others:
-            x = softplus(apply_layer(layer, x, counts.flatten()))
-        return torch.unflatten(x[:, :, 0], -1, (h, w))
+            x = _apply_to_maps(layer, x, grid)
+        return x
+
+    def last(
+        self, hidden: Float[Tensor, "B K O h w"], grid: CompactGrid
+    ) -> Float[Tensor, "B K h w"]:
+        """What the last layer makes of `hidden`."""
+        return _apply_to_maps(layers_of(self.layers)[-1], hidden, grid)[:, :, 0]
 
     def published(self, prefix: str, component: int) -> Views:
         """One component's parameters by their published names."""
@@ -104,6 +110,13 @@ class SaliencyNetworks(nn.Module):
             assert isinstance(layer, Convolution)
             views |= layer.published(prefix, number, component)
         return views
+
+
+def _apply_to_maps(
+    layer: Layer, x: Float[Tensor, "B K I h w"], grid: CompactGrid
+) -> Float[Tensor, "B K O h w"]:
+    counts = grid.counts(x).flatten()
+    return torch.unflatten(softplus(apply_layer(layer, x.flatten(-2), counts)), -1, x.shape[-2:])
 
 
 def layers_of(convolutions: nn.ModuleList) -> list[Layer]:

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from foregaze.models.deepgaze_config import BackboneConfig
-from foregaze.models.guided import DENSENET, GuidedHead, Place, SegmentModel, SpadeConfig
+from foregaze.models.guided import DENSENET, Frozen, GuidedHead, SegmentModel, SpadeConfig
 from foregaze.models.scene import Guide
 
 
@@ -37,10 +37,10 @@ class DeepGazeSpadeStaticHead(GuidedHead):
         table = torch.randn(components, config.most_segments, config.embedding)
         self.embedding = nn.Parameter(table)
 
-    def freeze(self, place: Place) -> None:
-        """See `GuidedHead`; only the saliency network sees the vectors."""
-        super().freeze(place)
-        if place == "saliency":
+    def freeze(self, what: Frozen) -> None:
+        """See `GuidedHead`; only the saliency network sees the vectors, all of its layers do."""
+        super().freeze(what)
+        if what in ("saliency", "saliency-hidden"):
             self.embedding.requires_grad_(False)
 
     def guidance(

@@ -45,6 +45,9 @@ from foregaze.types import Size
 
 Place = Literal["saliency", "selection", "scanpath"]
 """A network that may have SPADE norms."""
+Frozen = Literal["saliency", "saliency-hidden", "selection", "scanpath"]
+"""What may keep its weights in training; "saliency-hidden": the saliency network but its last
+layer."""
 DENSENET = BackboneConfig(name="densenet201", taps=DENSENET_TAPS)
 DINOV2 = BackboneConfig(name="vit_large_patch14_dinov2", taps=("21", "22", "23"))
 """Its last three blocks, each behind the final norm."""
@@ -152,9 +155,13 @@ class GuidedHead(SceneHead):
             )
         self.finalizers = Finalizers(components, config.blur_sigma)
 
-    def freeze(self, place: Place) -> None:
-        """Keep a network's weights as they are in training."""
-        network = self.fixation_selection if place == "selection" else getattr(self, place)
+    def freeze(self, what: Frozen) -> None:
+        """Keep weights as they are in training."""
+        if what == "saliency-hidden":
+            for layer in self.saliency.layers[:-1]:
+                layer.requires_grad_(False)
+            return
+        network = self.fixation_selection if what == "selection" else getattr(self, what)
         network.requires_grad_(False)
 
     def guidance(
@@ -162,6 +169,11 @@ class GuidedHead(SceneHead):
     ) -> Float[Tensor, "B _ G h w"] | None:
         """The guidance map of each component, or one for all; None for heads without."""
         return None
+
+    @property
+    def is_saliency_guided(self) -> bool:
+        """Whether the saliency network has SPADE."""
+        return isinstance(self.saliency, SpadeSaliencyNetworks)
 
     @property
     def is_guided_later(self) -> bool:
@@ -193,13 +205,30 @@ class GuidedHead(SceneHead):
         guidance: Float[Tensor, "B _ G h w"] | None,
     ) -> Float[Tensor, "B K h w"]:
         """The saliency network's on the readout grid."""
+        return self.last_saliency(self.hidden_saliency(features, size, guidance), guidance)
+
+    def hidden_saliency(
+        self,
+        features: Sequence[Tensor],
+        size: Size,
+        guidance: Float[Tensor, "B _ G h w"] | None,
+    ) -> Float[Tensor, "B K O h w"]:
+        """What the saliency network's last layer sees."""
         x = torch.cat([_resized(feature, size) for feature in features], 1)
         if isinstance(self.saliency, SpadeSaliencyNetworks):
             assert guidance is not None
-            maps: Tensor = self.saliency(x, guidance)
-            return maps
-        maps = self.saliency([x], CompactGrid.of([size], size))
-        return maps
+            return self.saliency.hidden(x, guidance)
+        return self.saliency.hidden([x], CompactGrid.of([size], size))
+
+    def last_saliency(
+        self, hidden: Float[Tensor, "B K O h w"], guidance: Float[Tensor, "B _ G h w"] | None
+    ) -> Float[Tensor, "B K h w"]:
+        """What the saliency network's last layer makes of `hidden_saliency`."""
+        if isinstance(self.saliency, SpadeSaliencyNetworks):
+            assert guidance is not None
+            return self.saliency.last(hidden, guidance)
+        size = hidden.shape[-2], hidden.shape[-1]
+        return self.saliency.last(hidden, CompactGrid.of([size], size))
 
     def modulations(
         self, guidance: Float[Tensor, "B _ G h w"] | None

@@ -146,10 +146,29 @@ class SpadeSaliencyNetworks(_SpadeLayers):
         self, features: Float[Tensor, "B C h w"], guidance: Float[Tensor, "B _ G h w"]
     ) -> Float[Tensor, "B K h w"]:
         """Maps on the readout grid."""
-        x = features.flatten(-2)[:, None]
-        for layer in self._layers:
-            x = softplus(layer(x, layer.modulation(guidance)))
-        return torch.unflatten(x[:, :, 0], -1, features.shape[-2:])
+        return self.last(self.hidden(features, guidance), guidance)
+
+    def hidden(
+        self, features: Float[Tensor, "B C h w"], guidance: Float[Tensor, "B _ G h w"]
+    ) -> Float[Tensor, "B K O h w"]:
+        """What the last layer sees."""
+        x = features[:, None]
+        for layer in self._layers[:-1]:
+            x = _apply_to_maps(layer, x, guidance)
+        return x
+
+    def last(
+        self, hidden: Float[Tensor, "B K O h w"], guidance: Float[Tensor, "B _ G h w"]
+    ) -> Float[Tensor, "B K h w"]:
+        """What the last layer makes of `hidden`."""
+        return _apply_to_maps(self._layers[-1], hidden, guidance)[:, :, 0]
+
+
+def _apply_to_maps(
+    layer: SpadeConvolution, x: Float[Tensor, "B _ I h w"], guidance: Float[Tensor, "B _ G h w"]
+) -> Float[Tensor, "B K O h w"]:
+    out = softplus(layer(x.flatten(-2), layer.modulation(guidance)))
+    return torch.unflatten(out, -1, x.shape[-2:])
 
 
 class SpadeScanpathNetworks(_SpadeLayers):

@@ -165,5 +165,6 @@ def _guide(recipe: GuidedRecipe, output: Path, component: Component, examples: E
         examples.layouts = Layouts(recipe.segment_store, keys, head, semantic, config.most_segments)
     for name in recipe.frozen:
         head.freeze(name)
-    if "saliency" in recipe.frozen:
-        examples.frozen = FrozenSaliency(head, component.taps)
+    whole, but_last = (name in recipe.frozen for name in ("saliency", "saliency-hidden"))
+    if whole or but_last:
+        examples.frozen = FrozenSaliency(head, component.taps, but_last=not whole)

@@ -26,7 +26,7 @@ from foregaze.training.deepgaze_recipe import DeepGazeRecipe
 from foregaze.training.examples import History
 from foregaze.training.guided_recipe import GuidedRecipe
 from foregaze.training.handing_on import started
-from foregaze.training.model_features import SALIENCY, SEMANTIC
+from foregaze.training.model_features import HIDDEN_SALIENCY, SALIENCY, SEMANTIC
 from foregaze.training.recipe import Recipe, RunPlan, part_without
 from foregaze.training.scanpath_recipe import ScanpathRecipe
 from foregaze.training.viewer_component import ViewerComponent
@@ -93,13 +93,17 @@ class HeadComponent(nn.Module):
     ) -> Scene:
         semantic = features.get(SEMANTIC)
         guide = None if layout is None else Guide(layout, semantic)
-        if SALIENCY not in features:
+        if not {SALIENCY, HIDDEN_SALIENCY} & features.keys():
             return head.scene([features[tap] for tap in self.taps], grid, guide)
         assert isinstance(head, GuidedHead)
-        if guide is None:
-            return Scene(features[SALIENCY])
-        guidance = head.guidance([features[tap] for tap in self.taps], guide)
-        return Scene(features[SALIENCY], *head.modulations(guidance))
+        guidance = None
+        if guide is not None:
+            guidance = head.guidance([features[tap] for tap in self.taps], guide)
+        saliency = features.get(SALIENCY)
+        if saliency is None:
+            hidden = features[HIDDEN_SALIENCY][:, None]  # of the one component
+            saliency = head.last_saliency(hidden, guidance)
+        return Scene(saliency, *head.modulations(guidance))
 
     def log_likelihoods(
         self,

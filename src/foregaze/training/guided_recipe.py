@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from foregaze.config import Config, make_config
 from foregaze.errors import ConfigError
 from foregaze.models import MODELS
-from foregaze.models.guided import GuidedConfig, SegmentModel, SpadeConfig
+from foregaze.models.guided import Frozen, GuidedConfig, SegmentModel, SpadeConfig
 from foregaze.ops.working_size import SIZE_MULTIPLE_PX
 from foregaze.training.recipe import BranchPlan, DensityStride, RunPlan
 
@@ -55,8 +55,8 @@ class GuidedRecipe(RunPlan):
     grid: ModelGrid = ModelGrid()
     start: dict[str, Path] = Field(default_factory=dict)
     """Checkpoint that each part goes on from, by the part's name; "" for all others."""
-    frozen: tuple[Literal["saliency", "selection", "scanpath"], ...] = ()
-    """Networks that keep the weights that they start with."""
+    frozen: tuple[Frozen, ...] = ()
+    """What keeps the weights that it starts with."""
     segment_store: Path = Path("runs/segments")
     """Folder of the segment store."""
 

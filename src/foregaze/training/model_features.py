@@ -30,6 +30,8 @@ SEMANTIC = -3
 """In place of a tap: features of the network that segments are painted with."""
 SALIENCY = -4
 """In place of a tap: what a frozen saliency network makes of an image."""
+HIDDEN_SALIENCY = -5
+"""In place of a tap: what the last layer of a saliency network sees, all before it being frozen."""
 _KEPT_BYTES = 500_000_000
 """Of layouts in a process; further ones are laid out anew each time."""
 
@@ -167,23 +169,29 @@ class FrozenSaliency:
     Args:
         head: With the frozen network.
         taps: Numbers of the features that the head takes.
+        but_last: Whether its last layer is not frozen: found is then what that layer sees.
     """
 
-    def __init__(self, head: GuidedHead, taps: Sequence[int]) -> None:
+    def __init__(self, head: GuidedHead, taps: Sequence[int], *, but_last: bool = False) -> None:
         self.head = head
         self.taps = tuple(taps)
+        self._place, self._find, self._is_guided_later = (
+            (HIDDEN_SALIENCY, head.hidden_saliency, head.is_guided_later or head.is_saliency_guided)
+            if but_last
+            else (SALIENCY, head.saliency_maps, head.is_guided_later)
+        )
         self._maps: dict[tuple[int, bool, int], Tensor] = {}
 
     def kept(self, view: View) -> Features | None:
         """What there is to say of a view, if no features are needed any more."""
         found = self._maps.get((view.image, view.mirrored, view.variant))
-        return None if found is None or self._is_guided_later else {SALIENCY: found}
+        return None if found is None or self._is_guided_later else {self._place: found}
 
     @torch.no_grad()
     def reduced(
         self, view: View, features: Features, layout: SegmentLayout | None, size: Size
     ) -> tuple[Features, SegmentLayout | None]:
-        """A view with the saliency network's map in place of what only that network needs.
+        """A view with what is found in place of what only the frozen layers need.
 
         Args:
             view: The view.
@@ -197,14 +205,10 @@ class FrozenSaliency:
             taps = [features[tap][None].to(device) for tap in self.taps]
             guidance = self.head.guidance(taps, guide_of(features, layout, device))
             cells = self.head.readout_size(taps, size)
-            self._maps[place] = self.head.saliency_maps(taps, cells, guidance)[0].cpu()
-        seen = {SALIENCY: self._maps[place]}
+            found = self._find(taps, cells, guidance)[0]
+            self._maps[place] = found.flatten(0, -3).cpu()  # (channels, h, w)
+        seen = {self._place: self._maps[place]}
         return ({**features, **seen}, layout) if self._is_guided_later else (seen, None)
-
-    @property
-    def _is_guided_later(self) -> bool:
-        """Whether networks behind the saliency network need the segments."""
-        return self.head.is_guided_later
 
 
 def guide_of(
