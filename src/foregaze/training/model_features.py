@@ -175,11 +175,11 @@ class FrozenSaliency:
     def __init__(self, head: GuidedHead, taps: Sequence[int], *, but_last: bool = False) -> None:
         self.head = head
         self.taps = tuple(taps)
-        self._place, self._find, self._is_guided_later = (
-            (HIDDEN_SALIENCY, head.hidden_saliency, head.is_guided_later or head.is_saliency_guided)
-            if but_last
-            else (SALIENCY, head.saliency_maps, head.is_guided_later)
-        )
+        if but_last:
+            self._place, self._find = HIDDEN_SALIENCY, head.hidden_saliency
+        else:
+            self._place, self._find = SALIENCY, head.saliency_maps
+        self._is_guided_later = head.is_guided_later or (but_last and head.is_saliency_guided)
         self._maps: dict[tuple[int, bool, int], Tensor] = {}
 
     def kept(self, view: View) -> Features | None:
