@@ -1,7 +1,7 @@
 """The page docs/segment-study.md and its picture, from the runs of tools/segment_study.py."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 
 from foregaze.evaluation.bootstrap import mean_intervals
-from foregaze.evaluation.report import Report
+from foregaze.evaluation.report import Report, read_report
 from foregaze.files import write_whole
 from foregaze.models.checkpoint import load_checkpoint
 from foregaze.models.checkpoint_file import read_tensors
@@ -54,44 +54,29 @@ PAIRS = (
 )
 """Rows whose paired differences are shown besides those from the first row."""
 
-Scores = Mapping[int, Float[np.ndarray, "N 2"]]
-"""LL and IG of each image, in the order of the reports, by seed."""
-
 
 def write_page(rows: Sequence[Row]) -> None:
     """Write the page from finished runs."""
-    scores = {row.slug: _scores(row) for row in rows}
+    reports = {row.slug: row.first.report() for row in rows}
     names = {row.slug: row.name for row in rows}
-    parts = [TEXT.read_text(encoding="utf-8"), "## Table\n", _table(rows, scores)]
-    parts += ["## Paired differences\n", _pairs(scores, names)]
-    parts += ["## Other segments at test time\n", _changes(rows)]
+    parts = [TEXT.read_text(encoding="utf-8"), "## Table\n", _table(rows, reports)]
+    parts += ["## Paired differences\n", _pairs(reports, names)]
+    parts += ["## Other seeds\n", _seeds(rows)]
+    parts += ["## Other segments at test time\n", _changes(rows, reports)]
     write_whole(PAGE, "\n".join(parts))
     row = next(row for row in rows if row.slug == SHOWN[0])
     figure = draw_modulation(modulated(row.first, SHOWN[1]))
     figure.savefig(PICTURE, dpi=110)
 
 
-def _scores(row: Row) -> Scores:
-    return {seed: _per_image(run.report()) for seed, run in row.runs.items()}
-
-
-def _per_image(report: Report) -> Float[np.ndarray, "N 2"]:
-    """LL and IG of each image, in the report's order, which follows from the folds alone."""
-    return np.array([report.per_image["LL"], report.per_image["IG"]], np.float64).T
-
-
-def _difference(first: Scores, second: Scores) -> tuple[str, str]:
-    """IG of the first less the second's, from the seeds that both have.
-
-    Returns:
-        The mean over seeds and images with its 95% interval over images; and each seed's mean.
-    """
-    seeds = [seed for seed in first if seed in second]
-    values = np.stack([first[s][:, 1] - second[s][:, 1] for s in seeds])  # (seeds, N)
-    (interval,) = mean_intervals(values.mean(0)[:, None])
+def difference(first: Report, second: Report, metric: str = "IG") -> str:
+    """Mean over images of the first's less the second's, with its 95% interval."""
+    assert first.evidence.image_names == second.evidence.image_names
+    a, b = (np.array(r.per_image[metric], np.float64) for r in (first, second))
+    values: Float[np.ndarray, "N 1"] = (a - b)[:, None]
+    (interval,) = mean_intervals(values)
     assert interval is not None
-    each = ", ".join(f"{value:+.3f}" for value in values.mean(1))
-    return f"{values.mean():+.4f} [{interval[0]:+.4f}, {interval[1]:+.4f}]", each
+    return f"{values.mean():+.4f} [{interval[0]:+.4f}, {interval[1]:+.4f}]"
 
 
 def parameters(run: Run) -> int:
@@ -110,39 +95,61 @@ def fitted_ll(run: Run) -> float:
     return float(np.mean(found))
 
 
-def _table(rows: Sequence[Row], scores: Mapping[str, Scores]) -> str:
+def fold_gains(run: Run) -> list[float]:
+    """Mean IG of each fold's test images."""
+    reports = (read_report(run.output / p / "report.json") for p in run.recipe.part_names())
+    return [report.metrics["IG"].mean for report in reports]
+
+
+def _table(rows: Sequence[Row], reports: dict[str, Report]) -> str:
     lines = [
         "| row | parameters | LL, fitted images | LL | IG [95%] | IG less that without segments "
-        "[95%] | of each seed |",
-        "| --- | ---: | ---: | ---: | --- | --- | --- |",
+        "[95%] |",
+        "| --- | ---: | ---: | ---: | --- | --- |",
     ]
-    plain = scores[rows[0].slug]
+    plain = reports[rows[0].slug]
     for row in rows:
-        values = np.mean(list(scores[row.slug].values()), axis=0)  # (N, 2)
-        ll, gain = values.mean(0)
-        interval = mean_intervals(values)[1]
-        assert interval is not None
-        fitted = np.mean([fitted_ll(run) for run in row.runs.values()])
-        against = ("", "") if row is rows[0] else _difference(scores[row.slug], plain)
+        report = reports[row.slug]
+        gain, ll = report.metrics["IG"], report.metrics["LL"]
+        assert gain.ci95 is not None
+        against = "" if row is rows[0] else difference(report, plain)
         lines.append(
-            f"| {row.name} | {parameters(row.first):,} | {fitted:.3f} | {ll:.3f} | {gain:.3f} "
-            f"[{interval[0]:.3f}, {interval[1]:.3f}] | {' | '.join(against)} |"
+            f"| {row.name} | {parameters(row.first):,} | {fitted_ll(row.first):.3f} | "
+            f"{ll.mean:.3f} | {gain.mean:.3f} ["
+            f"{gain.ci95[0]:.3f}, {gain.ci95[1]:.3f}] | {against} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def _pairs(scores: Mapping[str, Scores], names: Mapping[str, str]) -> str:
-    lines = [
-        "| first | second | IG of the first less the second [95%] | of each seed |",
-        "| --- | --- | --- | --- |",
-    ]
+def _pairs(reports: dict[str, Report], names: dict[str, str]) -> str:
+    lines = ["| first | second | IG of the first less the second [95%] |", "| --- | --- | --- |"]
     for first, second in PAIRS:
-        against = _difference(scores[first], scores[second])
-        lines.append(f"| {names[first]} | {names[second]} | {' | '.join(against)} |")
+        lines.append(
+            f"| {names[first]} | {names[second]} | {difference(reports[first], reports[second])} |"
+        )
     return "\n".join(lines) + "\n"
 
 
-def _changes(rows: Sequence[Row]) -> str:
+def _seeds(rows: Sequence[Row]) -> str:
+    lines = [
+        "| row | seed | LL, fitted images | IG | of each fold | IG less that without segments, same "
+        "seed [95%] |",
+        "| --- | ---: | ---: | ---: | --- | --- |",
+    ]
+    for row in rows:
+        if len(row.runs) == 1:
+            continue
+        for seed, run in row.runs.items():
+            report = run.report()
+            against = "" if row is rows[0] else difference(report, rows[0].runs[seed].report())
+            lines.append(
+                f"| {row.name} | {seed} | {fitted_ll(run):.3f} | {report.metrics['IG'].mean:.3f} | "
+                f"{', '.join(f'{gain:.2f}' for gain in fold_gains(run))} | {against} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _changes(rows: Sequence[Row], reports: dict[str, Report]) -> str:
     lines = [
         "| row | IG, right segments | "
         + " | ".join(f"{c}, less right [95%]" for c in CHANGES)
@@ -153,10 +160,12 @@ def _changes(rows: Sequence[Row]) -> str:
         if not row.changes:
             continue
         dataset = training_data(row.first.recipe.data)
-        right = {0: _per_image(row.first.report())}
-        changed = ({0: _per_image(changed_report(row.first, c, dataset))} for c in CHANGES)
-        cells = [_difference(scores, right)[0] for scores in changed]
-        lines.append(f"| {row.name} | {right[0][:, 1].mean():.3f} | {' | '.join(cells)} |")
+        cells = [
+            difference(changed_report(row.first, change, dataset), reports[row.slug])
+            for change in CHANGES
+        ]
+        right = reports[row.slug].metrics["IG"].mean
+        lines.append(f"| {row.name} | {right:.3f} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
