@@ -132,8 +132,8 @@ def _pairs(reports: dict[str, Report], names: dict[str, str]) -> str:
 
 def _seeds(rows: Sequence[Row]) -> str:
     lines = [
-        "| row | seed | LL, fitted images | IG | of each fold | IG less that without segments, same "
-        "seed [95%] |",
+        "| row | seed | LL, fitted images | IG | of each fold | IG less that without segments, "
+        "same seed [95%] |",
         "| --- | ---: | ---: | ---: | --- | --- |",
     ]
     for row in rows:
