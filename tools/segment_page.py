@@ -51,6 +51,12 @@ PAIRS = (
     ("small-felzenszwalb-16", "small-mean"),
     ("small-kmeans-16", "small-patches"),
     ("small-patches", "small-mean"),
+    ("control-constant", "long-none"),
+    ("hybrid-slic-16", "long-none"),
+    ("long-kmeans-16", "long-none"),
+    ("long-kmeans-16", "painted-kmeans-16"),
+    ("long-constant", "long-none"),
+    ("long-constant", "control-constant"),
 )
 """Rows whose paired differences are shown besides those from the first row."""
 
