@@ -55,6 +55,8 @@ PAIRS = (
     ("hybrid-slic-16", "long-none"),
     ("long-kmeans-16", "long-none"),
     ("long-kmeans-16", "painted-kmeans-16"),
+    ("long-kmeans-16", "long-static-kmeans-16"),
+    ("long-static-kmeans-16", "long-constant"),
     ("long-constant", "long-none"),
     ("long-constant", "control-constant"),
 )
