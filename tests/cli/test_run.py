@@ -138,7 +138,10 @@ REFUSED = {
         "stage 'first': model: unknown key 'histroy'; known here: backbones",
     ),
     "unknown architecture": (["base.architecture=dinogase"], "unknown architecture 'dinogase'"),
-    "frozen nothing": (["base.frozen=[backbone]"], "frozen.0: Input should be 'saliency', 'sel"),
+    "frozen nothing": (
+        ["base.frozen=[backbone]"],
+        "frozen.0: Input should be 'saliency', 'saliency-hidden', 'selection' or 'scanpath'",
+    ),
     "no device": (["base.trainer.devices=0"], "trainer.devices: Input should be greater than"),
     "precision": (["base.trainer.precision=fp8"], "trainer.precision: Input should be '32-true'"),
     "accelerator": (["base.trainer.accelerator=abacus"], "stage 'first': trainer: "),
